@@ -1,0 +1,48 @@
+"""Which component of one estimate is which of another: one joint assignment, never field by field.
+
+Two fits of a mixture agree up to a permutation of components. The permutation is that which maximises the total
+agreement, a linear assignment problem (the Hungarian algorithm); every field of a record is then permuted by it at
+once. Sorting fields separately would let a weight sit on the wrong mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from emvsbayes.core.checks import Array
+
+Permutation = NDArray[np.int64]
+ComponentAxes = Mapping[str, tuple[int, ...]]
+
+
+def assignment(agreement: Array) -> Permutation:
+    """The permutation p that maximises Σ_k agreement[p_k, k]: slot k takes the old component p_k.
+
+    `agreement` is (K, K): rows are the components to be moved, columns the slots of the reference.
+    """
+    rows, columns = linear_sum_assignment(agreement, maximize=True)
+    permutation = np.empty(len(rows), dtype=np.int64)
+    permutation[columns] = rows
+    return permutation
+
+
+def align_responsibilities(moving: Array, reference: Array, row_weights: Array) -> Permutation:
+    """Align two soft partitions of the same rows, (N, K) each, by the rows they share: Σ_n w_n r_nj r'_nk."""
+    return assignment((moving * row_weights[:, None]).T @ reference)
+
+
+def permute(record: Any, permutation: Permutation, axes: ComponentAxes) -> Any:
+    """The record with every component axis permuted jointly; fields not in `axes` are untouched."""
+    changes = {}
+    for name, component_axes in axes.items():
+        value = getattr(record, name)
+        for axis in component_axes:
+            value = np.take(value, permutation, axis=axis)
+        changes[name] = value
+    return replace(record, **changes)

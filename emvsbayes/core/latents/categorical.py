@@ -1,0 +1,81 @@
+"""q(Z) = ∏_n ∏_k r_nk^[z_n = k]: independent categorical latents, the q of every mixture.
+
+Held as log-responsibilities, so that the KL divergence is a sum of differences of logs and never of rounded
+probabilities. Throughout, 0 · log 0 = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from emvsbayes.core.checks import Array
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Responsibilities of K components for N rows.
+
+    Attributes
+    ----------
+    log_r : (N, K)
+        Log-responsibilities; each row is normalised, -inf is allowed.
+    """
+
+    log_r: Array
+
+    @cached_property
+    def responsibilities(self) -> Array:
+        """r = exp(log_r), (N, K)."""
+        return np.exp(self.log_r)
+
+    def entropy(self, weights: Array) -> float:
+        """H(q) = -Σ_n w_n Σ_k r_nk ln r_nk, in nats."""
+        return -float(weights @ self._sum_r_times(self.log_r))
+
+    def kl(self, other: Categorical, weights: Array) -> float:
+        """KL(q ‖ other) = Σ_n w_n Σ_k r_nk (ln r_nk - ln r'_nk), in nats; inf where q has mass and `other` has none."""
+        with np.errstate(invalid="ignore"):  # -inf - -inf, where r is 0 and the term is dropped
+            difference = self.log_r - other.log_r
+        return float(weights @ self._sum_r_times(difference))
+
+    def _sum_r_times(self, logs: Array) -> Array:
+        """Σ_k r_nk logs_nk, (N,), terms with r_nk = 0 dropped."""
+        return np.where(self.responsibilities > 0, self.responsibilities * _finite(logs, self.log_r), 0.0).sum(axis=1)
+
+    def permuted(self, permutation: Array) -> Categorical:
+        """The same q with component slot k holding the old component permutation[k]."""
+        return Categorical(self.log_r[:, permutation])
+
+
+def _finite(logs: Array, log_r: Array) -> Array:
+    """`logs` with a harmless 0 where r = 0, so that no 0 · inf is ever formed."""
+    return np.where(np.isneginf(log_r), 0.0, logs)
+
+
+def log_sum_exp(log_joint: Array) -> Array:
+    """ln Σ_k exp(log_joint_nk), (N,); -inf for a row that no component can produce."""
+    peak = log_joint.max(axis=1)
+    safe = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        return safe + np.log(np.exp(log_joint - safe[:, None]).sum(axis=1))
+
+
+def posterior(log_joint: Array) -> Categorical:
+    """The exact E-step, r_nk = exp(log_joint_nk) / Σ_j exp(log_joint_nj); (N, K) in, q out.
+
+    A row that no component can produce has no posterior: its responsibilities are NaN, and the loop says so.
+    """
+    with np.errstate(invalid="ignore"):
+        return Categorical(log_joint - log_sum_exp(log_joint)[:, None])
+
+
+def clamp_labels(log_joint: Array, labels: Array | None) -> Array:
+    """Hold z_n for rows with a known label: p(x_n, z_n) is the joint at that label, and 0 elsewhere."""
+    if labels is None:
+        return log_joint
+    known = labels[:, None] >= 0
+    here = labels[:, None] == np.arange(log_joint.shape[1])
+    return np.where(known & ~here, -np.inf, log_joint)

@@ -1,0 +1,103 @@
+"""Prior groups: plain records of hyperparameters, shared by families; the densities are in `emvsbayes.densities`.
+
+Hyperparameters may be scalars (the same for every component, so that the prior is exchangeable) or carry the component
+axis. A group left out of a family's prior is flat: density 1, no constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import Array, above, real_array
+from emvsbayes.core.errors import InputError, unknown
+
+
+def _set(record: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(record, name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class BetaPrior:
+    """probs ~ Beta(a, b); a, b > 0, scalars or (K,)."""
+
+    a: Array
+    b: Array
+
+    def __post_init__(self) -> None:
+        _set(self, a=above(self.a, 0, "prior probs.a"), b=above(self.b, 0, "prior probs.b"))
+
+
+@dataclass(frozen=True, slots=True)
+class DirichletPrior:
+    """weights ~ Dirichlet(concentration), a density on the first K-1 weights; scalar or (K,), > 0."""
+
+    concentration: Array
+
+    def __post_init__(self) -> None:
+        _set(self, concentration=above(self.concentration, 0, "prior weights.concentration"))
+
+    def of_size(self, k: int) -> Array:
+        """The concentration as (K,)."""
+        if self.concentration.shape not in {(), (k,)}:
+            shape = self.concentration.shape
+            raise InputError(f"prior weights.concentration must be a number or have shape ({k},); its shape is {shape}.")
+        return np.broadcast_to(self.concentration, (k,)).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalPrior:
+    """means_k | covariance_k ~ N(location, covariance_k / strength); location (D,) or (K, D), strength > 0."""
+
+    location: Array
+    strength: Array
+
+    def __post_init__(self) -> None:
+        location = real_array(self.location, "prior means.location")
+        _set(self, location=np.atleast_1d(location), strength=above(self.strength, 0, "prior means.strength"))
+
+
+@dataclass(frozen=True, slots=True)
+class InverseWishartPrior:
+    """The prior of covariances, as in scipy.stats: Σ ~ IW(dof, scale), or σ² ~ IG(dof/2, scale/2) by coordinate.
+
+    full, tied: scale (D, D) positive definite, dof > D - 1. diag: scale (D,). spherical: scale a number. The family
+    checks shapes, because they depend on its settings.
+    """
+
+    dof: Array
+    scale: Array
+
+    def __post_init__(self) -> None:
+        dof = above(self.dof, 0, "prior covariances.dof")
+        _set(self, dof=dof, scale=real_array(self.scale, "prior covariances.scale"))
+
+
+def prior_from(value: Any, record: type, groups: Mapping[str, type]) -> Any:
+    """A prior record from a nested mapping {group: {hyperparameter: value}}; groups left out are flat."""
+    if isinstance(value, record):
+        return value
+    if not isinstance(value, Mapping):
+        raise InputError(f"prior must be None, 'default', a mapping or a {record.__name__}; it is {value!r}.")
+    built = {}
+    for group, hyper in value.items():
+        if group not in groups:
+            raise unknown("prior group", group, groups)
+        if isinstance(hyper, groups[group]):
+            built[group] = hyper
+            continue
+        names = [f.name for f in fields(groups[group])]
+        if not isinstance(hyper, Mapping):
+            raise InputError(f"prior {group} must be a mapping with {', '.join(names)}; it is {hyper!r}.")
+        for name in hyper:
+            if name not in names:
+                raise unknown(f"hyperparameter of prior {group}:", name, names)
+        missing = [name for name in names if name not in hyper]
+        if missing:
+            raise InputError(f"prior {group} lacks {', '.join(missing)}.")
+        built[group] = groups[group](**hyper)
+    return record(**built)

@@ -1,0 +1,108 @@
+"""The vocabulary of the package: what a family and a schedule must be able to do.
+
+Families and schedules are frozen dataclasses that hold settings only, with pure methods, matched structurally: nobody
+inherits from these protocols. Records (data, parameters, prior, statistics) are opaque to everything in `core/`, hence
+typed `Any` here; each family types its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from emvsbayes.core.checks import Array
+from emvsbayes.core.trace import Event
+
+if TYPE_CHECKING:
+    from emvsbayes.core.schedules import Expectation
+
+
+class Family(Protocol):
+    """A latent-variable model whose complete-data likelihood is an exponential family."""
+
+    @property
+    def name(self) -> str:
+        """The key of the family in `emvsbayes.FAMILIES`."""
+        ...
+
+    @property
+    def n_components(self) -> int: ...
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Fields of the parameters that the M-step leaves alone."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this model can do by nature; see `CAPABILITIES`."""
+        ...
+
+    def e_step(self, params: Any, data: Any) -> Any:
+        """q(Z) = p(Z | X, θ)."""
+        ...
+
+    def expect(self, q: Any, data: Any, about: Any) -> Any:
+        """E_q of the sufficient statistics; `about` are parameters to measure moments from (rounding, not meaning)."""
+        ...
+
+    def m_step(self, stats: Any, params: Any) -> Any:
+        """argmax_θ of `expected_log_joint(θ, stats)`; `params` serve held fields and empty components."""
+        ...
+
+    def expected_log_joint(self, params: Any, stats: Any) -> float:
+        """E_q ln p(X, Z | θ), linear in the statistics."""
+        ...
+
+    def log_likelihood(self, params: Any, data: Any) -> float:
+        """ln p(X | θ), marginal over Z."""
+        ...
+
+    def pseudo_stats(self, prior: Any, about: Any) -> Any:
+        """The statistics S0 for which `expected_log_joint(θ, S0)` is ln p(θ) up to a constant."""
+        ...
+
+    def log_prior(self, params: Any, prior: Any) -> float:
+        """ln p(θ), with every constant; held fields contribute nothing."""
+        ...
+
+    def default_prior(self, data: Any) -> Any: ...
+
+    def init(self, data: Any, rng: np.random.Generator, how: str) -> Any:
+        """Starting values by one of the methods of `core.starts`."""
+        ...
+
+    def simulate(self, params: Any, like: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+        """Ancestral sampling: data of the size of `like`, and the latents that produced them."""
+        ...
+
+    def inspect(self, params: Any, stats: Any, data: Any, previous: Any) -> tuple[Event, ...]:
+        """Singular, empty and boundary components of `params`; `previous` are the parameters before the M-step."""
+        ...
+
+    def to_vector(self, params: Any) -> Array:
+        """Free coordinates (P,), unconstrained; held fields have none."""
+        ...
+
+    def from_vector(self, vector: Array, like: Any) -> Any:
+        """The inverse of `to_vector`; held fields are taken from `like`."""
+        ...
+
+
+class Schedule(Protocol):
+    """How expectations are gathered: a memory, and a sweep that returns the next expectation."""
+
+    def start(self, family: Family, data: Any) -> Any: ...
+
+    def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]: ...
+
+
+CAPABILITIES = {
+    "rowwise": "latents are independent over rows given θ, so that statistics add over rows",
+    "density": "the model has a normalised density",
+    "conjugate": "the default prior is conjugate, so that MAP is a sum of statistics",
+    "components": "the model has exchangeable components",
+    "twin": "the same model is written for PyMC",
+}
+"""What the members of `Family.capabilities` mean."""

@@ -1,0 +1,203 @@
+"""Coins by hand: the pure methods from which the loop of `core.em` makes EM. Equations in the package docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit, xlog1py, xlogy
+
+from emvsbayes.core.checks import Array, real_array, shaped
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior
+from emvsbayes.core.latents.weights import (
+    dirichlet_pseudo_counts,
+    empty_components,
+    log_weights,
+    require_components,
+    update_weights,
+    weights_from_vector,
+    weights_to_vector,
+)
+from emvsbayes.core.priors import BetaPrior, DirichletPrior
+from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
+from emvsbayes.core.stats import VectorSpace
+from emvsbayes.core.trace import Event
+from emvsbayes.densities import binomial, priors
+from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsStats(VectorSpace):
+    """n (K,): expected trials of each coin; heads, tails (K,): its expected tosses; base: Σ_n ln C(m_n, h_n)."""
+
+    n: Array
+    heads: Array
+    tails: Array
+    base: float
+
+
+@dataclass(frozen=True, slots=True)
+class Coins:
+    """A mixture of K binomials. `fixed` names the fields that are held: weights, probs."""
+
+    n_components: int = 2
+    fixed: frozenset[str] = frozenset()
+
+    name = "coins"
+    capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
+    component_axes = {"weights": (0,), "probs": (0,)}
+
+    def check(self, data: CoinsData) -> None:
+        """Raise where these data cannot be fitted with these settings."""
+        require_components(self.n_components, data)
+
+    # E and M
+
+    def _log_joint(self, params: CoinsParams, data: CoinsData) -> Array:
+        """ln p(h_n, z_n = k | θ), (N, K)."""
+        log_joint = log_weights(params.weights) + binomial.log_density(data.heads, data.tosses, params.probs)
+        return clamp_labels(log_joint, data.labels)
+
+    def e_step(self, params: CoinsParams, data: CoinsData) -> Categorical:
+        """r_nk ∝ π_k p_k^h_n (1 - p_k)^(m_n - h_n)."""
+        return posterior(self._log_joint(params, data))
+
+    def log_likelihood(self, params: CoinsParams, data: CoinsData) -> float:
+        """Σ_n w_n ln Σ_k π_k Bin(h_n | m_n, p_k)."""
+        return float(data.row_weights @ log_sum_exp(self._log_joint(params, data)))
+
+    def expect(self, q: Categorical, data: CoinsData, about: CoinsParams) -> CoinsStats:
+        """Counts weighted by responsibilities."""
+        mass = q.responsibilities * data.row_weights[:, None]
+        base = data.row_weights @ binomial.log_coefficient(data.heads, data.tosses)
+        return CoinsStats(mass.sum(axis=0), data.heads @ mass, (data.tosses - data.heads) @ mass, float(base))
+
+    def m_step(self, stats: CoinsStats, params: CoinsParams) -> CoinsParams:
+        """π_k = n_k / Σ n,  p_k = heads_k / (heads_k + tails_k); a coin without tosses keeps its probability."""
+        weights = params.weights if "weights" in self.fixed else update_weights(stats.n)
+        probs = params.probs
+        if "probs" not in self.fixed:
+            tosses = stats.heads + stats.tails
+            probs = np.divide(stats.heads, tosses, out=params.probs.copy(), where=tosses > 0)
+        return CoinsParams(weights, probs)
+
+    def expected_log_joint(self, params: CoinsParams, stats: CoinsStats) -> float:
+        """Σ_k [n_k ln π_k + heads_k ln p_k + tails_k ln(1 - p_k)] + base, with 0 · ln 0 = 0."""
+        with np.errstate(divide="ignore"):
+            counts = xlogy(stats.n, params.weights)
+            tosses = xlogy(stats.heads, params.probs) + xlog1py(stats.tails, -params.probs)
+        return float((counts + tosses).sum() + stats.base)
+
+    # the prior
+
+    def default_prior(self, data: CoinsData) -> CoinsPrior:
+        """probs ~ Beta(2, 2), weights ~ Dirichlet(1); it does not look at the data."""
+        return CoinsPrior(BetaPrior(np.array(2.0), np.array(2.0)), DirichletPrior(np.array(1.0)))
+
+    def check_prior(self, prior: CoinsPrior, data: CoinsData) -> CoinsPrior:
+        """The prior, if its shapes fit this number of coins."""
+        k = self.n_components
+        for name, group in (("probs.a", prior.probs and prior.probs.a), ("probs.b", prior.probs and prior.probs.b)):
+            if group is not None and group.shape not in {(), (k,)}:
+                raise InputError(f"prior {name} must be a number or have shape ({k},); its shape is {group.shape}.")
+        if prior.weights is not None:
+            prior.weights.of_size(k)
+        return prior
+
+    def proper_prior(self, prior: CoinsPrior) -> CoinsPrior:
+        """The same prior with its flat groups written out as the uniform densities they are."""
+        return CoinsPrior(
+            prior.probs or BetaPrior(np.array(1.0), np.array(1.0)), prior.weights or DirichletPrior(np.array(1.0))
+        )
+
+    def pseudo_stats(self, prior: CoinsPrior, about: CoinsParams) -> CoinsStats:
+        """n = α - 1, heads = a - 1, tails = b - 1."""
+        zero = np.zeros(self.n_components)
+        n = zero if "weights" in self.fixed else dirichlet_pseudo_counts(prior.weights, self.n_components)
+        heads, tails = zero, zero
+        if prior.probs is not None and "probs" not in self.fixed:
+            for name, value in (("a", prior.probs.a), ("b", prior.probs.b)):
+                if (value < 1).any():
+                    raise InputError(
+                        f"prior probs.{name} must be at least 1 for MAP (it is {value.min():g}): "
+                        "below 1 the log posterior is unbounded at the boundary."
+                    )
+            heads, tails = zero + prior.probs.a - 1, zero + prior.probs.b - 1
+        return CoinsStats(n, heads, tails, 0.0)
+
+    def log_prior(self, params: CoinsParams, prior: CoinsPrior) -> float:
+        """ln Dirichlet(π | α) + Σ_k ln Beta(p_k | a, b)."""
+        total = 0.0
+        if prior.weights is not None and "weights" not in self.fixed:
+            total += priors.dirichlet(params.weights, prior.weights.of_size(self.n_components))
+        if prior.probs is not None and "probs" not in self.fixed:
+            total += priors.beta(params.probs, prior.probs.a, prior.probs.b)
+        return total
+
+    # starts, simulation, inspection
+
+    def complete_start(self, given: Mapping[str, Any], data: CoinsData) -> CoinsParams:
+        """Starting values from some of the fields: uniform weights where none are given; probs are needed."""
+        if "probs" not in given:
+            raise InputError("a start for coins needs probs: equal probabilities are a saddle that EM cannot leave.")
+        k = self.n_components
+        weights = real_array(given.get("weights", np.full(k, 1 / k)), "weights", ndim=1)
+        probs = real_array(given["probs"], "probs", ndim=1)
+        return CoinsParams(shaped(weights, (k,), "weights"), shaped(probs, (k,), "probs")).checked()
+
+    def init(self, data: CoinsData, rng: np.random.Generator, how: str) -> CoinsParams:
+        """K-means on the observed rates, or rates drawn from Beta(h + ½, m - h + ½) of K chosen trials."""
+        rates = (data.heads / data.tosses)[:, None]
+        rows = choose_rows(rates, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
+        probs = rng.beta(data.heads[rows] + 0.5, data.tosses[rows] - data.heads[rows] + 0.5)
+        if how == "kmeans":
+            labels = lloyd(rates, data.row_weights, rates[rows])
+            mass = (labels[:, None] == np.arange(self.n_components)) * data.row_weights[:, None]
+            filled = mass.sum(axis=0) > 0
+            smoothed = (data.heads @ mass + 0.5) / (data.tosses @ mass + 1)
+            probs = np.where(filled, smoothed, probs)
+        probs = labelled_centers(probs[:, None], rates, data.labels, data.row_weights)[:, 0]
+        return CoinsParams(np.full(self.n_components, 1 / self.n_components), np.clip(probs, 1e-3, 1 - 1e-3))
+
+    def simulate(
+        self, params: CoinsParams, like: CoinsData, rng: np.random.Generator
+    ) -> tuple[CoinsData, np.ndarray]:
+        """For each trial of `like` pick a coin by `weights` and toss it as often; returns the data and the coins."""
+        z = rng.choice(self.n_components, size=like.n_rows, p=params.weights)
+        heads = rng.binomial(like.tosses.astype(int), params.probs[z]).astype(float)
+        return replace(like, heads=heads, row_weights=np.ones(like.n_rows), labels=None), z
+
+    def inspect(
+        self, params: CoinsParams, stats: CoinsStats, data: CoinsData, previous: CoinsParams
+    ) -> tuple[Event, ...]:
+        """Empty coins, and probabilities on 0 or 1: boundary estimates, not failures."""
+        events = list(empty_components(stats.n))
+        if "probs" not in self.fixed:
+            for k in np.flatnonzero((params.probs == 0) | (params.probs == 1)):
+                p = float(params.probs[k])
+                sentence = f"component {k}: probs is {p:g}, a boundary estimate; no standard error applies there."
+                events.append(Event("boundary", int(k), (), p, sentence))
+        return tuple(events)
+
+    # free coordinates
+
+    def to_vector(self, params: CoinsParams) -> Array:
+        """(ln π_k/π_K for k < K, logit p_k)."""
+        parts = []
+        if "weights" not in self.fixed:
+            parts.append(weights_to_vector(params.weights))
+        if "probs" not in self.fixed:
+            parts.append(logit(params.probs))
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def from_vector(self, vector: Array, like: CoinsParams) -> CoinsParams:
+        """The inverse of `to_vector`."""
+        weights, probs = like.weights, like.probs
+        if "weights" not in self.fixed:
+            weights, vector = weights_from_vector(vector[: self.n_components - 1]), vector[self.n_components - 1 :]
+        if "probs" not in self.fixed:
+            probs = expit(vector)
+        return CoinsParams(weights, probs)

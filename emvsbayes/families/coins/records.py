@@ -1,0 +1,95 @@
+"""What both sides of the coins agree on: data, parameters, prior. Validated here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emvsbayes.core.checks import Array, finite_rows, known_labels, row_weights, shaped, simplex, unit_interval
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.priors import BetaPrior, DirichletPrior, prior_from
+from emvsbayes.tables import Table
+
+
+@dataclass(frozen=True)
+class CoinsData:
+    """N trials; in trial n one coin was tossed m_n times and showed h_n heads.
+
+    Attributes
+    ----------
+    heads, tosses : (N,)
+        Whole numbers, 0 <= heads <= tosses, tosses >= 1.
+    row_weights : (N,)
+        How often each trial counts; ones by default.
+    labels : (N,) or None
+        The coin of each trial where it is known, -1 where it is not.
+    """
+
+    heads: Array
+    tosses: Array
+    row_weights: Array
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.heads)
+
+    @classmethod
+    def read(cls, table: Table, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Columns `heads` and `tosses`; without these names, a table of exactly two columns, in this order."""
+        if {"heads", "tosses"} <= set(table.columns):
+            table = table.select(("heads", "tosses"))
+        elif len(table.columns) != 2:
+            raise InputError(
+                f"coins need the columns heads and tosses; {table.source} has {', '.join(table.columns) or 'none'}."
+            )
+        counts = table.numbers()
+        finite_rows(counts, ("heads", "tosses"), "a count")
+        return cls(
+            counts[:, 0], counts[:, 1], row_weights(sample_weight, len(counts)), known_labels(labels, len(counts))
+        )
+
+    def __post_init__(self) -> None:
+        for name, counts in (("heads", self.heads), ("tosses", self.tosses)):
+            bad = (counts != np.round(counts)) | (counts < 0)
+            if bad.any():
+                row = int(np.argmax(bad))
+                raise InputError(f"{name} must be whole numbers >= 0; row {row} has {counts[row]:g}.")
+        if (self.tosses == 0).any():
+            raise InputError(f"row {int(np.argmin(self.tosses))} has no tosses; drop it.")
+        if (self.heads > self.tosses).any():
+            row = int(np.argmax(self.heads > self.tosses))
+            raise InputError(
+                f"heads cannot exceed tosses; row {row} has {self.heads[row]:g} heads of {self.tosses[row]:g} tosses."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsParams:
+    """weights (K,): how often each coin is picked; probs (K,): its probability of heads."""
+
+    weights: Array
+    probs: Array
+
+    def checked(self) -> Self:
+        """Itself, if every value is possible; an M-step's result is trusted, a user's start is not."""
+        simplex(self.weights, "weights")
+        shaped(unit_interval(self.probs, "probs", ndim=1), self.weights.shape, "probs")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsPrior:
+    """probs ~ Beta(a, b) for each coin, weights ~ Dirichlet(concentration); None is flat."""
+
+    probs: BetaPrior | None = None
+    weights: DirichletPrior | None = None
+
+    @classmethod
+    def read(cls, value: CoinsPrior | Mapping[str, Any]) -> CoinsPrior:
+        """From a record or a nested mapping such as {"probs": {"a": 2, "b": 2}}."""
+        return prior_from(value, cls, {"probs": BetaPrior, "weights": DirichletPrior})

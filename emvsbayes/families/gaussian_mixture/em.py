@@ -1,0 +1,314 @@
+"""The Gaussian mixture by hand: the pure methods from which the loop of `core.em` makes EM.
+
+Equations in the package docstring; what differs between covariance structures is in `structures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import Array, real_array, shaped
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior
+from emvsbayes.core.latents.weights import (
+    dirichlet_pseudo_counts,
+    empty_components,
+    log_weights,
+    require_components,
+    update_weights,
+)
+from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior
+from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
+from emvsbayes.core.stats import VectorSpace, frame
+from emvsbayes.core.trace import Event
+from emvsbayes.densities import gaussian, priors
+from emvsbayes.families.gaussian_mixture import coordinates, structures
+from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams, GaussianPrior
+
+SINGULAR = 1e-10  # smallest eigenvalue of a covariance relative to the data's: below it the component has collapsed
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianStats(VectorSpace):
+    """Expected moments about `origin`.
+
+    n_weight, n_mean, n_cov (K,) are equal on data; a normal-inverse-Wishart prior adds a different number to each.
+    first (K, D) = Σ r (x - o), second = Σ r (x - o)(x - o)ᵀ as (K, D, D), or its diagonal (K, D).
+    """
+
+    n_weight: Array
+    n_mean: Array
+    n_cov: Array
+    first: Array
+    second: Array
+    origin: Array = frame()
+
+    def about(self, origin: Array) -> GaussianStats:
+        """The same statistics measured from another origin, exactly."""
+        shift = origin - self.origin
+        second = gaussian.moved_second_moment(self.second, self.first, self.n_mean, shift)
+        return replace(self, first=self.first - self.n_mean[:, None] * shift, second=second, origin=origin)
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianMixture:
+    """A mixture of K Gaussians. `fixed` names the fields that are held: weights, means, covariances."""
+
+    n_components: int
+    covariance: str = "full"
+    fixed: frozenset[str] = frozenset()
+
+    name = "gaussian_mixture"
+    capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
+
+    @property
+    def component_axes(self) -> dict[str, tuple[int, ...]]:
+        axes = {"weights": (0,), "means": (0,), "covariances": (0,)}
+        return {name: axis for name, axis in axes.items() if not (self.covariance == "tied" and name == "covariances")}
+
+    def check(self, data: GaussianData) -> None:
+        """Raise where these data cannot be fitted with these settings."""
+        require_components(self.n_components, data)
+        n, d = data.X.shape
+        correlation = data.covariance / np.outer(data.scale, data.scale)
+        if structures.is_matrix(self.covariance) and not np.linalg.eigvalsh(correlation)[0] > 1e-12:
+            raise InputError(
+                f"the {d} columns are linearly dependent over these {n} rows, so that every {self.covariance} covariance "
+                "is singular; drop a column, or use the covariance diag or spherical."
+            )
+
+    def _expanded(self, params: GaussianParams) -> Array:
+        return structures.expand(self.covariance, params.covariances, *params.means.shape)
+
+    # E and M
+
+    def _log_joint(self, params: GaussianParams, data: GaussianData) -> Array:
+        """ln p(x_n, z_n = k | θ), (N, K)."""
+        log_joint = log_weights(params.weights) + gaussian.log_density(data.X, params.means, self._expanded(params))
+        return clamp_labels(log_joint, data.labels)
+
+    def e_step(self, params: GaussianParams, data: GaussianData) -> Categorical:
+        """r_nk ∝ π_k N(x_n | μ_k, Σ_k)."""
+        return posterior(self._log_joint(params, data))
+
+    def log_likelihood(self, params: GaussianParams, data: GaussianData) -> float:
+        """Σ_n w_n ln Σ_k π_k N(x_n | μ_k, Σ_k)."""
+        return float(data.row_weights @ log_sum_exp(self._log_joint(params, data)))
+
+    def expect(self, q: Categorical, data: GaussianData, about: GaussianParams) -> GaussianStats:
+        """Moments weighted by responsibilities, about the means of `about`."""
+        mass = q.responsibilities * data.row_weights[:, None]
+        matrices = structures.is_matrix(self.covariance)
+        first, second = gaussian.moments(data.X, mass, about.means, matrices=matrices)
+        n = mass.sum(axis=0)
+        return GaussianStats(n, n, n, first, second, about.means)
+
+    def m_step(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
+        """π_k = n_k / Σ n,  μ_k = o_k + first_k / n_k,  Σ from the scatter about μ_k, pooled as the structure says.
+
+        An empty component keeps its mean and covariance.
+        """
+        weights = params.weights if "weights" in self.fixed else update_weights(stats.n_weight)
+        means = params.means
+        if "means" not in self.fixed:
+            n = stats.n_mean[:, None]
+            means = stats.origin + np.divide(stats.first, n, out=params.means - stats.origin, where=n > 0)
+        covariances = params.covariances
+        if "covariances" not in self.fixed:
+            scatter = stats.about(means).second
+            covariances = structures.pool(self.covariance, scatter, stats.n_cov, params.covariances)
+        return GaussianParams(weights, means, covariances)
+
+    def expected_log_joint(self, params: GaussianParams, stats: GaussianStats) -> float:
+        """Σ_k n_k ln π_k - ½ Σ_k [n_k (D ln 2π + ln|Σ_k|) + tr(Σ_k⁻¹ S_k(μ_k))], 0 · ln 0 = 0."""
+        d = params.means.shape[1]
+        covariances = self._expanded(params)
+        used = stats.n_weight != 0
+        counts = stats.n_weight[used] @ log_weights(params.weights[used])
+        normalisers = stats.n_cov @ (d * gaussian.LOG_2PI + gaussian.log_det(covariances))
+        quadratic = gaussian.trace_solve(covariances, stats.about(params.means).second).sum()
+        return float(counts - 0.5 * (normalisers + quadratic))
+
+    # the prior
+
+    def default_prior(self, data: GaussianData) -> GaussianPrior:
+        """Fraley and Raftery (2007): m0 the column means, κ0 = 0.01, ν0 = D + 2, Ψ = S / K^(2/D), weights Dirichlet(1).
+
+        S is the sample covariance with divisor N - 1. diag takes Ψ's own diagonal, spherical the mean of that diagonal.
+        Fraley and Raftery average the columns for diag as well, which distorts columns in different units. This prior
+        looks at the data.
+        """
+        d = data.X.shape[1]
+        scale = data.covariance / self.n_components ** (2 / d)
+        if not structures.is_matrix(self.covariance):
+            scale = np.diagonal(scale).copy()
+        if self.covariance == "spherical":
+            scale = scale.mean()
+        return GaussianPrior(
+            NormalPrior(data.mean, np.array(0.01)),
+            InverseWishartPrior(np.array(d + 2.0), scale),
+            DirichletPrior(np.array(1.0)),
+        )
+
+    def check_prior(self, prior: GaussianPrior, data: GaussianData) -> GaussianPrior:
+        """The prior with every hyperparameter in its full shape."""
+        return prior.checked(self.covariance, self.n_components, data.X.shape[1])
+
+    def proper_prior(self, prior: GaussianPrior) -> GaussianPrior:
+        """The same prior with flat weights written out; refuses a flat group that leaves the posterior improper."""
+        for group in ("means", "covariances"):
+            if getattr(prior, group) is None and group not in self.fixed:
+                raise InputError(
+                    f"a flat prior on {group} leaves the posterior of a mixture improper (a component may be empty); "
+                    f"give a prior for {group}, or hold it with fixed."
+                )
+        return replace(prior, weights=prior.weights or DirichletPrior(np.array(1.0)))
+
+    def pseudo_stats(self, prior: GaussianPrior, about: GaussianParams) -> GaussianStats:
+        """The prior as statistics: n_weight = α - 1, n_mean = κ0, first = κ0 (m0 - o), and
+
+            full        n_cov = ν0 + D + 1 + 1          second = Ψ + κ0 (m0 - o)(m0 - o)ᵀ
+            tied        ν0 + D + 1 + K in total         Ψ in total, its prior counted once
+            diag        ν0 + 2 + 1                      ψ_d + κ0 (m0 - o)²_d
+            spherical   (ν0 + 2)/D + 1                  ψ in total over the coordinates
+
+        The last count of n_cov is that of the normal prior on the means; it goes where the means are held or flat.
+        """
+        k, d = about.means.shape
+        zero, matrices = np.zeros(k), structures.is_matrix(self.covariance)
+        n_weight = zero if "weights" in self.fixed else dirichlet_pseudo_counts(prior.weights, k)
+        n_mean, n_cov, origin = zero, zero, about.means
+        second = np.zeros((k, d, d) if matrices else (k, d))
+        if prior.means is not None and "means" not in self.fixed:
+            n_mean, n_cov = zero + prior.means.strength, zero + 1
+            origin = np.broadcast_to(prior.means.location, (k, d))
+        if prior.covariances is not None and "covariances" not in self.fixed:
+            dof, scale = prior.covariances.dof, prior.covariances.scale
+            count = {"full": dof + d + 1, "tied": (dof + d + 1) / k, "diag": dof + 2, "spherical": (dof + 2) / d}
+            share = {"full": 1, "tied": 1 / k, "diag": 1, "spherical": 1 / d}
+            n_cov = n_cov + count[self.covariance]
+            second = second + scale * share[self.covariance]
+        at_location = GaussianStats(n_weight, n_mean, n_cov, np.zeros((k, d)), second, origin)
+        return at_location.about(about.means)
+
+    def log_prior(self, params: GaussianParams, prior: GaussianPrior) -> float:
+        """ln Dirichlet(π) + ln IW(Σ) or IG(σ²), once for tied, + Σ_k ln N(μ_k | m0, Σ_k / κ0)."""
+        k, d = params.means.shape
+        total = 0.0
+        if prior.weights is not None and "weights" not in self.fixed:
+            total += priors.dirichlet(params.weights, prior.weights.of_size(k))
+        if prior.covariances is not None and "covariances" not in self.fixed:
+            dof, scale = prior.covariances.dof, prior.covariances.scale
+            if structures.is_matrix(self.covariance):
+                total += priors.inverse_wishart(params.covariances.reshape(-1, d, d), float(dof), scale)
+            else:
+                total += priors.inverse_gamma(params.covariances, dof, scale)
+        if prior.means is not None and "means" not in self.fixed:
+            covariances = self._expanded(params)
+            total += priors.normal(params.means, prior.means.location, float(prior.means.strength), covariances)
+        return total
+
+    # starts, simulation, inspection
+
+    def complete_start(self, given: Mapping[str, Any], data: GaussianData) -> GaussianParams:
+        """Starting values from some of the fields: uniform weights and the data's covariance where none are given."""
+        if "means" not in given:
+            raise InputError("a start for a Gaussian mixture needs means: equal means are a saddle EM cannot leave.")
+        k, d = self.n_components, data.X.shape[1]
+        means = real_array(given["means"], "means")
+        means = shaped(means[:, None] if means.ndim == 1 and d == 1 else means, (k, d), "means")
+        weights = shaped(real_array(given.get("weights", np.full(k, 1 / k)), "weights"), (k,), "weights")
+        wide = self._wide(data, shrink=False)
+        covariances = real_array(given.get("covariances", wide), "covariances")
+        return GaussianParams(weights, means, covariances).checked(self.covariance)
+
+    def _wide(self, data: GaussianData, *, shrink: bool = True) -> Array:
+        """The data's covariance in the shape of the structure, shrunk by K^(2/D) so that K of them fill its volume."""
+        k, d = self.n_components, data.X.shape[1]
+        s = data.covariance / (k ** (2 / d) if shrink else 1)
+        variances = np.diagonal(s)
+        return {
+            "full": np.broadcast_to(s, (k, d, d)),
+            "tied": s,
+            "diag": np.broadcast_to(variances, (k, d)),
+            "spherical": np.full(k, variances.mean()),
+        }[self.covariance]
+
+    def init(self, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
+        """Means at chosen rows, or the K-means solution with its cluster covariances; columns are standardised first."""
+        points = (data.X - data.mean) / np.where(data.scale > 0, data.scale, 1.0)
+        rows = choose_rows(points, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
+        k = self.n_components
+        centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
+        seeds = GaussianParams(np.full(k, 1 / k), centers, self._wide(data))
+        if how != "kmeans":
+            return seeds
+        partition = lloyd(points, data.row_weights, points[rows])
+        one_hot = np.where(partition[:, None] == np.arange(k), 0.0, -np.inf)
+        free = replace(self, fixed=frozenset())
+        stats = free.expect(Categorical(clamp_labels(one_hot, data.labels)), data, seeds)
+        solution = free.m_step(stats, seeds)
+        thin = structures.relative_eigenvalues(self.covariance, solution.covariances, data.covariance) < 1e-3
+        if thin.any():  # a cluster on a line or a point: start it wide, or it would start collapsed
+            wide = self._wide(data)
+            covariances = wide if self.covariance == "tied" else np.where(_like(thin, wide), wide, solution.covariances)
+            return replace(solution, covariances=covariances)
+        return solution
+
+    def simulate(
+        self, params: GaussianParams, like: GaussianData, rng: np.random.Generator
+    ) -> tuple[GaussianData, np.ndarray]:
+        """For each row of `like` draw z by `weights` and x from its component; returns the data and z."""
+        z = rng.choice(self.n_components, size=like.n_rows, p=params.weights)
+        noise = rng.standard_normal((like.n_rows, params.means.shape[1]))
+        covariances = self._expanded(params)
+        if covariances.ndim == 2:
+            X = params.means[z] + noise * np.sqrt(covariances[z])
+        else:
+            X = params.means[z] + np.einsum("nij,nj->ni", np.linalg.cholesky(covariances)[z], noise)
+        return replace(like, X=X, row_weights=np.ones(like.n_rows), labels=None), z
+
+    def inspect(
+        self, params: GaussianParams, stats: GaussianStats, data: GaussianData, previous: GaussianParams
+    ) -> tuple[Event, ...]:
+        """Empty components, and collapsed ones with the rows they collapsed on."""
+        events = list(empty_components(stats.n_weight))
+        if "covariances" in self.fixed:
+            return tuple(events)
+        relative = structures.relative_eigenvalues(self.covariance, params.covariances, data.covariance)
+        for k in np.flatnonzero(~(relative >= SINGULAR)):
+            if self.covariance == "tied":
+                who, rows, k = "the tied covariance", range(data.n_rows), -1
+            else:
+                responsibilities = self.e_step(previous, data).responsibilities[:, k]
+                who, rows = f"component {k}", np.flatnonzero(responsibilities > 0.5)
+            value = max(float(relative[k]), 0.0)
+            rows = tuple(int(row) for row in rows)
+            events.append(Event("singular", int(k), rows, value, f"{who} collapsed on {_named(rows)}."))
+        return tuple(events)
+
+    # free coordinates
+
+    def to_vector(self, params: GaussianParams) -> Array:
+        """(ln π_k/π_K, μ, log-Cholesky factors or log-variances); held fields have no coordinates."""
+        return coordinates.to_vector(params, self.covariance, self.fixed)
+
+    def from_vector(self, vector: Array, like: GaussianParams) -> GaussianParams:
+        """The inverse of `to_vector`."""
+        return coordinates.from_vector(vector, like, self.covariance, self.fixed)
+
+
+def _like(flags: Array, field: Array) -> Array:
+    return flags.reshape(-1, *[1] * (field.ndim - 1))
+
+
+def _named(rows: tuple[int, ...]) -> str:
+    """Rows in words, at most eight of them."""
+    if not rows:
+        return "no row of its own"
+    shown = ", ".join(str(row) for row in rows[:8]) + (", …" if len(rows) > 8 else "")
+    return f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows ({shown})"

@@ -1,0 +1,337 @@
+"""`fit`: EM from many starts, best first, and `Fit`, its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from emvsbayes.core.checks import Array
+from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.starts import METHODS, Restart, restarts
+from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
+from emvsbayes.families import FAMILIES
+from emvsbayes.problem import Problem, plain, pose, record_fields
+from emvsbayes.tables import as_table
+
+N_STARTS = 20
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The best of several runs of EM, and what became of the others.
+
+    Attributes
+    ----------
+    params : the family's parameter record
+    log_likelihood, log_prior, log_posterior : float
+        At `params`, in nats; log_prior is 0.0 under maximum likelihood, and log_posterior is their sum (unnormalised).
+    q : the posterior of the latents at `params`; None for a fit read from JSON
+    status, events, passes, trace : how the run went; `trace` iterates over half-steps
+    restarts : every start and where it led, best first
+    prior : the prior record, or None for maximum likelihood
+    total_weight : sum of the sample weights (N where there are none)
+    """
+
+    family: Any
+    run: Run
+    restarts: tuple[Restart, ...]
+    prior: Any
+    stop: Stop
+    seed: int
+    total_weight: float
+    columns: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def params(self) -> Any:
+        return self.run.params
+
+    @property
+    def q(self) -> Any:
+        return self.run.q
+
+    @property
+    def start(self) -> Any:
+        return self.run.start
+
+    @property
+    def status(self) -> Status:
+        return self.run.status
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return self.run.events
+
+    @property
+    def trace(self) -> Trace:
+        return self.run.trace
+
+    @property
+    def passes(self) -> int:
+        return self.run.passes
+
+    @property
+    def log_likelihood(self) -> float:
+        return self.run.log_likelihood
+
+    @property
+    def log_prior(self) -> float:
+        return self.run.log_prior
+
+    @property
+    def log_posterior(self) -> float:
+        return self.run.objective
+
+    @property
+    def responsibilities(self) -> Array:
+        """p(z_n = k | x_n, params), (N, K)."""
+        if self.q is None:
+            raise InputError("a fit read from JSON holds no responsibilities; use fit.predict(X).")
+        return self.q.responsibilities
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free coordinates p."""
+        return len(self.family.to_vector(self.params))
+
+    @property
+    def bic(self) -> float:
+        """-2 ln p(X | θ) + p ln(total weight); smaller is better."""
+        return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.total_weight))
+
+    def predict(self, X: Any) -> Array:
+        """Responsibilities (M, K) of the components for new data."""
+        data = FAMILIES[self.family.name].data.read(as_table(X))
+        return self.family.e_step(self.params, data).responsibilities
+
+    def summary(self) -> str:
+        """The fit in a few lines of text."""
+        kind = "maximum likelihood" if self.prior is None else "MAP"
+        settled = sum(r.run.status.usable for r in self.restarts)
+        optima = len({r.optimum for r in self.restarts if r.optimum >= 0})
+        lines = [
+            f"{self.family.name}, K = {self.family.n_components}, {kind}",
+            f"{self.status.value}",
+            f"log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
+            f"{self.n_parameters} free parameters",
+            f"{self.passes} passes; {len(self.restarts)} start(s): {optima} distinct optima, "
+            f"{len(self.restarts) - settled} singular or not finite",
+        ]
+        for name, value in record_fields(self.params).items():
+            lines.append(f"{name}:")
+            lines += ["  " + row for row in np.array2string(value, precision=6, suppress_small=True).splitlines()]
+        lines += [f"note: {event}" for event in self.events]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The fit as JSON: estimates, scores, trace and restarts; neither data nor responsibilities."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes, as a mapping."""
+        settings = {name: getattr(self.family, name) for name in FAMILIES[self.family.name].settings}
+        return {
+            "family": self.family.name,
+            "n_components": self.family.n_components,
+            "settings": settings,
+            "fixed": sorted(self.family.fixed),
+            "prior": plain(self.prior),
+            "stop": plain(self.stop),
+            "seed": self.seed,
+            "total_weight": self.total_weight,
+            "columns": list(self.columns),
+            "fit": _run_to_dict(self.run),
+            "restarts": [
+                {"index": r.index, "how": r.how, "optimum": r.optimum, **_run_to_dict(r.run)} for r in self.restarts
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`; `q` is None."""
+        try:
+            raw = json.loads(text)
+            name = raw["family"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
+        if name not in FAMILIES:
+            raise unknown("family", name, FAMILIES)
+        twin = FAMILIES[name]
+        family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
+        prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
+        return cls(
+            family,
+            _run_from_dict(raw["fit"], twin.params),
+            tuple(
+                Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]
+            ),
+            prior,
+            Stop(**raw["stop"]),
+            raw["seed"],
+            raw["total_weight"],
+            tuple(raw["columns"]),
+        )
+
+
+def _run_to_dict(run: Run) -> dict[str, Any]:
+    return {
+        "status": run.status.name,
+        "stopped_by": run.stopped_by,
+        "passes": run.passes,
+        "log_likelihood": run.log_likelihood,
+        "log_prior": run.log_prior,
+        "params": plain(run.params),
+        "start": plain(run.start),
+        "events": [plain(event) for event in run.events],
+        "trace": [plain(step) for step in run.trace],
+    }
+
+
+def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
+    def record(values: Mapping[str, Any]) -> Any:
+        return params(**{name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
+
+    return Run(
+        start=record(raw["start"]),
+        params=record(raw["params"]),
+        q=None,
+        log_likelihood=raw["log_likelihood"],
+        log_prior=raw["log_prior"],
+        status=Status[raw["status"]],
+        passes=raw["passes"],
+        trace=Trace(tuple(HalfStep(**step) for step in raw["trace"])),
+        events=tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"]),
+        stopped_by=raw["stopped_by"],
+    )
+
+
+def fit(
+    family: Any,
+    X: Any,
+    *,
+    n_components: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    prior: Any = None,
+    start: Any = None,
+    n_starts: int | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    stop: Mapping[str, Any] | Stop | None = None,
+    record: bool = True,
+    seed: int = 0,
+) -> Fit:
+    """Fit a latent-variable model with EM.
+
+    Parameters
+    ----------
+    family : str or Family
+        A name in `emvsbayes.FAMILIES`, or a family object.
+    X : array (N,) or (N, D), DataFrame, path, or mapping of the family's data fields
+    n_components : int
+        K.
+    settings : mapping
+        The family's settings, such as {"covariance": "diag"}.
+    prior : None, "default", mapping or prior record
+        None is maximum likelihood; anything else is MAP.
+    start : mapping of parameter fields, parameter record, or the name of a starting method
+        With values given there is one run, unless `n_starts` says more: the first run then starts from them.
+    n_starts : int
+        20 by default.
+    fixed : mapping
+        Whole parameter fields to hold at given values.
+    labels : (N,) ints
+        Known components, -1 where unknown.
+    sample_weight : (N,)
+        How often each row counts; 0 is absent.
+    stop : mapping or Stop
+        `tol` (change of the objective per observation, 1e-8), `max_passes` (1000), `param_tol`.
+    record : bool
+        Keep the half-step trace of the best run.
+    seed : int
+        Of the starts.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    InputError
+        For input that cannot be used. A singular or unconverged fit is no error: see `Fit.status`.
+
+    References
+    ----------
+    Dempster, Laird and Rubin (1977), JRSS B 39, 1-38.
+    """
+    problem = pose(
+        family,
+        X,
+        n_components=n_components,
+        settings=settings,
+        fixed=fixed,
+        labels=labels,
+        sample_weight=sample_weight,
+    )
+    return fit_problem(
+        problem, prior=problem.prior(prior), start=start, n_starts=n_starts, stop=as_stop(stop), record=record, seed=seed
+    )
+
+
+def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:
+    """A `Stop` from a mapping; fields left out keep their defaults."""
+    if isinstance(stop, Stop):
+        return stop
+    names = ("tol", "max_passes", "param_tol")
+    for name in stop or {}:
+        if name not in names:
+            raise unknown("field of stop:", name, names)
+    return Stop(**(stop or {}))
+
+
+def fit_problem(
+    problem: Problem,
+    *,
+    prior: Any = None,
+    start: Any = None,
+    n_starts: int | None = None,
+    stop: Stop | None = None,
+    record: bool = True,
+    seed: int = 0,
+) -> Fit:
+    """`fit` for a problem that is already posed; `prior` is a record or None."""
+    family, data = problem.family, problem.data
+    stop = stop or Stop()
+    methods, given = METHODS, None
+    if isinstance(start, str):
+        if start not in METHODS:
+            raise unknown("starting method", start, METHODS)
+        methods = (start,)
+    elif start is not None:
+        given = problem.start(start)
+    if n_starts is None:
+        n_starts = N_STARTS if given is None else 1
+    if not isinstance(n_starts, int | np.integer) or n_starts < 1:
+        raise InputError(f"n_starts must be a whole number >= 1; it is {n_starts!r}.")
+
+    found = restarts(
+        family, data, n_starts, seed, given=given, methods=methods, complete=problem.hold, prior=prior, stop=stop
+    )
+    best = found[0].run
+    if record:  # the same run once more, with its trace
+        best = run_em(family, data, best.start, prior=prior, stop=stop)
+    return Fit(
+        family,
+        best,
+        tuple(found),
+        prior,
+        stop,
+        seed,
+        float(data.row_weights.sum()),
+        tuple(getattr(data, "columns", ())),
+    )

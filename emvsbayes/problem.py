@@ -1,0 +1,136 @@
+"""From loose input to typed records: a name and settings become a family, a file becomes data, a mapping a prior.
+
+Everything public goes through `pose` once, and nothing behind it looks at loose input again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.twin import Twin
+from emvsbayes.families import FAMILIES
+from emvsbayes.tables import as_table
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A family and data that fit each other, with the values of the fields that are held."""
+
+    twin: Twin
+    family: Any
+    data: Any
+    held: Mapping[str, Any]
+
+    def prior(self, value: Any) -> Any:
+        """None, "default", a mapping or a record, as a checked prior record or None."""
+        if value is None:
+            return None
+        if isinstance(value, str):
+            if value != "default":
+                raise unknown("prior", value, ["default"])
+            return self.family.default_prior(self.data)
+        return self.family.check_prior(self.twin.prior.read(value), self.data)
+
+    def start(self, value: Any) -> Any:
+        """A mapping or a record of parameters, as checked parameters with held fields at their held values."""
+        if is_dataclass(value) and not isinstance(value, type):
+            value = {f.name: getattr(value, f.name) for f in fields(value)}
+        if not isinstance(value, Mapping):
+            raise InputError(f"start must be a mapping of parameter fields or a parameter record; it is {value!r}.")
+        for name in value:
+            if name not in self.fields:
+                raise unknown("field in start:", name, self.fields)
+        return self.family.complete_start({**value, **self.held}, self.data)
+
+    def hold(self, params: Any) -> Any:
+        """Drawn starting values with the held fields put in."""
+        return replace(params, **self.held) if self.held else params
+
+    @property
+    def fields(self) -> list[str]:
+        return [f.name for f in fields(self.twin.params)]
+
+
+def pose(
+    family: Any,
+    X: Any,
+    *,
+    n_components: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> Problem:
+    """A `Problem` from what users write.
+
+    Raises
+    ------
+    InputError
+        For anything that cannot be used, in one sentence.
+    """
+    settings, held = dict(settings or {}), dict(fixed or {})
+    if isinstance(family, str):
+        if family not in FAMILIES:
+            raise unknown("family", family, FAMILIES)
+        twin = FAMILIES[family]
+        name = family
+    else:
+        name = getattr(family, "name", None)
+        if name not in FAMILIES:
+            raise InputError(f"family must be a name or a family object; it is {family!r}.")
+        twin = FAMILIES[name]
+        settings = {**{k: getattr(family, k) for k in twin.settings}, **settings}
+        n_components = family.n_components if n_components is None else n_components
+    if n_components is None:
+        raise InputError(f"{name} needs n_components, the number of components K >= 1.")
+    if not isinstance(n_components, int | np.integer) or n_components < 1:
+        raise InputError(f"n_components must be a whole number >= 1; it is {n_components!r}.")
+
+    for setting, value in list(settings.items()):
+        choices = twin.settings.get(setting) or twin.shorthand.get(setting)
+        if choices is None:
+            raise unknown(f"setting of {name}:", setting, [*twin.settings, *twin.shorthand])
+        if value not in choices:
+            raise unknown(setting, value, choices)
+        if setting in twin.shorthand:
+            del settings[setting]
+            if field := twin.shorthand[setting][value]:
+                held.setdefault(field, np.full(n_components, 1 / n_components))
+
+    data = twin.data.read(as_table(X), labels, sample_weight)
+    params_fields = [f.name for f in fields(twin.params)]
+    for field in held:
+        if field not in params_fields:
+            raise unknown("fixed field", field, params_fields)
+    held = {name: np.asarray(value, dtype=np.float64) for name, value in held.items()}
+    built = twin.family(n_components=int(n_components), fixed=frozenset(held), **settings)
+    built.check(data)
+    problem = Problem(twin, built, data, held)
+    if held:
+        neutral = built.init(data, np.random.default_rng(0), "k-means++")
+        problem.start({**record_fields(neutral), **held})  # every held value is checked against the rest, once
+    return problem
+
+
+def record_fields(record: Any) -> dict[str, Any]:
+    """A record as a mapping of its fields, arrays not copied."""
+    return {f.name: getattr(record, f.name) for f in fields(record)}
+
+
+def plain(record: Any) -> Any:
+    """Records, arrays and mappings as JSON-ready lists, numbers and mappings."""
+    if record is None or isinstance(record, str | bool | int | float):
+        return record
+    if isinstance(record, np.ndarray | np.generic):
+        return record.tolist()
+    if isinstance(record, Mapping):
+        return {str(key): plain(value) for key, value in record.items()}
+    if isinstance(record, list | tuple | set | frozenset):
+        return [plain(value) for value in (sorted(record) if isinstance(record, set | frozenset) else record)]
+    return {name: plain(value) for name, value in asdict(record).items()}

@@ -1,0 +1,170 @@
+"""Data as they arrive: files, DataFrames, arrays and mappings, all as one `Table` of named columns.
+
+A cell stays text until a family asks for its column as numbers, so that a text column is an error only where it is
+used, and the error can name the row and the line of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import Array
+from emvsbayes.core.errors import InputError, unknown
+
+MISSING = {"", "na", "nan", "null", "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Named columns of equal length, each an array of numbers or of text.
+
+    `source` names where they came from in messages; `first_line` is the line of the file that holds row 0, or None.
+    """
+
+    columns: tuple[str, ...]
+    values: tuple[np.ndarray, ...]
+    source: str = "the data"
+    first_line: int | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.values[0]) if self.values else 0
+
+    def select(self, names: Sequence[str]) -> Table:
+        """The named columns, in the order asked for."""
+        for name in names:
+            if name not in self.columns:
+                raise unknown(f"column of {self.source}:", name, self.columns)
+        return replace(self, columns=tuple(names), values=tuple(self.values[self.columns.index(n)] for n in names))
+
+    def numbers(self) -> Array:
+        """All columns as one (N, D) array; NaN for a missing cell."""
+        if self.n_rows == 0:
+            raise InputError(f"{self.source} holds no rows; give at least one row of numbers.")
+        return np.column_stack([self._column(n, v) for n, v in zip(self.columns, self.values, strict=True)])
+
+    def _column(self, name: str, values: np.ndarray) -> Array:
+        if values.dtype.kind in "biuf":
+            return values.astype(np.float64)
+        out = np.empty(len(values))
+        for row, cell in enumerate(values):
+            try:
+                out[row] = np.nan if cell is None or str(cell).strip().lower() in MISSING else float(cell)
+            except (TypeError, ValueError):
+                line = "" if self.first_line is None else f", line {self.first_line + row} of the file"
+                raise InputError(
+                    f"column {name!r} of {self.source} holds text ({cell!r} at row {row}{line}); "
+                    "name the numeric columns to use, or recode it."
+                ) from None
+        return out
+
+
+def read_table(path: str | Path) -> Table:
+    """A `.csv`, `.parquet`, `.npy` or `.npz` file as a table."""
+    path = Path(path)
+    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npy": _read_numpy, ".npz": _read_numpy}
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{path} is not a .csv, .parquet, .npy or .npz file; convert it to one of these.")
+    if not path.is_file():
+        raise InputError(f"{path} does not exist or is not a file; check the path.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
+    try:
+        return readers[path.suffix.lower()](path)
+    except InputError:
+        raise
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as {path.suffix}: {str(error).splitlines()[0]}.") from None
+
+
+def as_table(X: Any) -> Table:
+    """A path, DataFrame, mapping of columns, or array (N,) or (N, D) as a table."""
+    if isinstance(X, Table):
+        return X
+    if isinstance(X, (str, Path)):
+        return read_table(X)
+    if isinstance(X, Mapping):
+        return _from_mapping(X)
+    if hasattr(X, "columns") and hasattr(X, "to_numpy"):
+        return _from_mapping({str(name): np.asarray(X[name]) for name in X.columns})
+    return _from_array(X)
+
+
+def _from_array(X: Any, source: str = "the data") -> Table:
+    try:
+        array = np.asarray(X)
+    except ValueError:
+        raise InputError(f"{source} must be a rectangular array; its rows have unequal lengths.") from None
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise InputError(f"{source} must be an array of shape (N,) or (N, D); its shape is {array.shape}.")
+    names = tuple(f"x{i}" for i in range(array.shape[1]))
+    return Table(names, tuple(array[:, i] for i in range(array.shape[1])), source)
+
+
+def _from_mapping(columns: Mapping[Any, Any], source: str = "the data") -> Table:
+    if list(columns) == ["X"]:
+        return _from_array(columns["X"], source)
+    values = tuple(np.asarray(column) for column in columns.values())
+    if any(value.ndim != 1 for value in values):
+        name, value = next((n, v) for n, v in zip(columns, values, strict=True) if v.ndim != 1)
+        raise InputError(f"column {name!r} of {source} must have one axis; its shape is {value.shape}.")
+    if len({len(value) for value in values}) > 1:
+        lengths = ", ".join(f"{name}: {len(v)}" for name, v in zip(columns, values, strict=True))
+        raise InputError(f"the columns of {source} have unequal lengths ({lengths}).")
+    return Table(tuple(str(name) for name in columns), values, source)
+
+
+def _read_csv(path: Path) -> Table:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if any(c.strip() for c in row)]
+    if not rows:
+        raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
+    header = [cell.strip() for cell in rows[0][1]]
+    if all(_is_number(cell) for cell in header):
+        header = [f"x{i}" for i in range(len(header))]
+    else:
+        rows = rows[1:]
+    if not rows:
+        raise InputError(f"{path} has a header but no rows; give at least one row of numbers.")
+    if len(set(header)) < len(header):
+        raise InputError(f"{path} has two columns of the same name; rename one.")
+    for number, row in rows:
+        if len(row) != len(header):
+            raise InputError(f"line {number} of {path} has {len(row)} cells where {len(header)} were expected.")
+    cells = np.array([row for _, row in rows], dtype=object)
+    contiguous = rows[-1][0] - rows[0][0] == len(rows) - 1
+    return Table(
+        tuple(header), tuple(cells[:, i] for i in range(len(header))), str(path), rows[0][0] if contiguous else None
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_parquet(path: Path) -> Table:
+    from pyarrow.parquet import read_table as read_parquet
+
+    frame = read_parquet(path)
+    columns = {name: np.asarray(frame[name].to_pylist(), dtype=object) for name in frame.column_names}
+    return _from_mapping(columns, str(path))
+
+
+def _read_numpy(path: Path) -> Table:
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return _from_array(loaded, str(path))
+    with loaded:
+        return _from_mapping({name: loaded[name] for name in loaded.files}, str(path))
