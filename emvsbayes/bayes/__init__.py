@@ -1,0 +1,1 @@
+"""The Bayesian side: from a family's twin to a posterior, as an ArviZ DataTree."""

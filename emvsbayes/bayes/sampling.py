@@ -1,0 +1,206 @@
+"""`sample`: the same model with the same prior, drawn with NUTS.
+
+The sampler is nutpie, always by name. Chains start at random starting values of the family, one draw of
+`core.starts` each, and never at an optimum that EM found: their agreement is then evidence. What comes back is an ArviZ
+DataTree with the groups
+
+    posterior, sample_stats, log_likelihood, observed_data, constant_data     as ArviZ names them
+    map_estimate                                                             pm.find_MAP: the mode, a third witness
+    certificate                                                              PyMC's log-density beside ours
+
+so that a cached tree answers every later question without PyMC.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from emvsbayes.bayes import cache
+from emvsbayes.core.errors import InputError
+from emvsbayes.problem import Problem, pose, record_fields
+
+SAMPLER = "nutpie"
+SAMPLE_STATS = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "logp": "lp",
+    "n_steps": "n_steps",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "step_size": "step_size",
+    "mean_tree_accept": "acceptance_rate",
+}  # nutpie's name: the name in the ArviZ schema
+COMPILE_SECONDS = 40  # of a first compilation on two cores, for the message only
+
+
+def sample(
+    family: Any,
+    X: Any,
+    *,
+    n_components: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    prior: Any = "default",
+    fixed: Mapping[str, Any] | None = None,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int = 0,
+    fresh: bool = False,
+) -> Any:
+    """Draw from the posterior of a latent-variable model with NUTS, every latent summed out.
+
+    Parameters
+    ----------
+    family, X, n_components, settings, fixed, labels, sample_weight
+        As in `fit`.
+    prior : "default", mapping or prior record
+        Flat groups are refused where they leave the posterior improper.
+    draws, tune, chains : int
+        Kept draws and warm-up steps of each chain, and the number of chains.
+    seed : int
+    fresh : bool
+        Draw again even where the same draws are cached.
+
+    Returns
+    -------
+    xarray.DataTree
+        With the components labelled as each chain happened to find them; see `relabel`.
+
+    References
+    ----------
+    Hoffman and Gelman (2014), The No-U-Turn Sampler, JMLR 15, 1593-1623.
+    """
+    problem = pose(
+        family,
+        X,
+        n_components=n_components,
+        settings=settings,
+        fixed=fixed,
+        labels=labels,
+        sample_weight=sample_weight,
+    )
+    record = problem.prior(prior)
+    if record is None:
+        raise InputError("sampling needs a prior: 'default', a mapping, or a prior record.")
+    return sample_problem(problem, record, draws=draws, tune=tune, chains=chains, seed=seed, fresh=fresh)
+
+
+def sample_problem(
+    problem: Problem,
+    prior: Any,
+    *,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int = 0,
+    fresh: bool = False,
+    map_start: Any = None,
+    say: Callable[[str], None] | None = None,
+) -> Any:
+    """`sample` for a problem that is already posed; `map_start` are starting values for pm.find_MAP, never an optimum."""
+    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} must be a whole number >= {least}; it is {value!r}.")
+    prior = problem.family.proper_prior(prior)
+    if len(problem.family.fixed) == len(problem.fields):
+        raise InputError("every field is held fixed; nothing is left to sample.")
+    say = say or (lambda line: print(line, file=sys.stderr))
+    settings = {"draws": int(draws), "tune": int(tune), "chains": int(chains), "seed": int(seed), "sampler": SAMPLER}
+    if map_start is not None:
+        settings["map_start"] = [np.asarray(v).tolist() for v in record_fields(map_start).values()]
+    name = cache.key(problem, prior, settings)
+    if not fresh and (tree := cache.load(name)) is not None:
+        say("posterior: the same draws are cached")
+        return tree
+    tree = _draw(problem, prior, map_start, say, **{k: settings[k] for k in ("draws", "tune", "chains", "seed")})
+    cache.save(name, tree)
+    return tree
+
+
+def _draw(
+    problem: Problem,
+    prior: Any,
+    map_start: Any,
+    say: Callable[[str], None],
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+) -> Any:
+    from dataclasses import replace
+
+    import arviz as az
+    import nutpie
+    import pymc as pm
+
+    from pymc.backends.arviz import find_constants, find_observations
+
+    from emvsbayes.bayes.twins import Unconstrained, certify, find_mode
+
+    def random_start(chain_seed: int) -> Any:
+        return problem.hold(problem.family.init(problem.data, np.random.default_rng(chain_seed), "random_rows"))
+
+    about = random_start(seed)
+    model = problem.twin.build(problem.family, problem.data, prior, about)
+
+    began = perf_counter()
+    say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, a quarter of it later")
+    compiled = nutpie.compile_pymc_model(model)
+    unconstrained = Unconstrained(model)
+    compiled = replace(compiled, initial_point_func=lambda chain_seed: unconstrained(random_start(chain_seed)))
+    say(f"PyMC: compiled in {perf_counter() - began:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
+    began = perf_counter()
+    tree = nutpie.sample(
+        compiled,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=sys.stderr.isatty(),
+    )
+    sampling_seconds = perf_counter() - began
+    say(f"PyMC: sampled in {sampling_seconds:.1f} s; log-likelihood, mode and certificate")
+
+    tree = _tidy(tree, model)
+    pm.compute_log_likelihood(tree, model=model, progressbar=False)
+    mode = find_mode(model, map_start if map_start is not None else about)
+    certificate = certify(model, problem, prior, about, seed)
+    observed = find_observations(model)
+    constant = {name: value for name, value in find_constants(model).items() if not name.endswith("_data")}
+    coords = {name: np.asarray(values) for name, values in model.coords.items()}
+    dims = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
+    tree["observed_data"] = az.dict_to_dataset(observed, sample_dims=[], coords=coords, dims=dims)
+    tree["constant_data"] = az.dict_to_dataset(constant, sample_dims=[], coords=coords, dims=dims)
+    tree["map_estimate"] = az.dict_to_dataset(mode, sample_dims=[], coords=coords, dims=dims)
+    tree["certificate"] = az.dict_to_dataset(certificate, sample_dims=[], dims={k: ["point"] for k in certificate})
+    tree.attrs = {
+        "inference_library": "pymc",
+        "sampler": SAMPLER,
+        "seed": seed,
+        "tuning_steps": tune,
+        "sampling_seconds": round(sampling_seconds, 3),
+        **{f"version_{k}": v for k, v in cache.versions().items()},
+    }
+    return tree
+
+
+def _tidy(tree: Any, model: Any) -> Any:
+    """nutpie's output in the words of the ArviZ schema: what it names otherwise, `az.diagnose` would silently skip."""
+    import xarray as xr
+
+    posterior = tree["posterior"].to_dataset()[[rv.name for rv in model.free_RVs]]
+    given = tree["sample_stats"].to_dataset()
+    stats = given[[name for name in SAMPLE_STATS if name in given]].rename(
+        {name: new for name, new in SAMPLE_STATS.items() if name in given}
+    )
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})

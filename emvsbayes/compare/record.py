@@ -1,0 +1,309 @@
+"""`Comparison`: two answers to one question as plain data, one sub-record per question, JSON in and out.
+
+Everything a page prints or draws is a named field here; figures only draw. Series are thinned to at most 500 marks when
+the record is made, so that `result.json` stays small. Numbers that do not exist (no posterior, labels unresolved, a
+likelihood that is not finite) are None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from emvsbayes.core.errors import InputError
+
+MARKS = 500  # most marks a series may have
+FORMAT = 1  # of result.json
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was compared, in words a page can print.
+
+    `prior` holds one sentence a field, `prior_note` says whether it looks at the data and on which quantity the mode
+    depends; `notes` are the study's own sentences.
+    """
+
+    name: str
+    title: str
+    family: str
+    summary: str
+    n_components: int
+    settings: dict[str, str]
+    fixed: list[str]
+    n_rows: int
+    columns: list[str]
+    source: str
+    prior: list[str]
+    prior_note: str
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One scalar parameter from every side; component -1 belongs to no component.
+
+    `ml`, `map`: EM; `pymc_map`: pm.find_MAP. `mean` … `mcse`: the posterior, after relabelling; None while labels are
+    unresolved. `z_ml`, `z_map`: (estimate - mean) / sd.
+    """
+
+    name: str
+    field: str
+    component: int
+    ml: float
+    map: float
+    pymc_map: float | None = None
+    mean: float | None = None
+    median: float | None = None
+    sd: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    mcse: float | None = None
+    z_ml: float | None = None
+    z_map: float | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """The log-density of one estimate, in nats, and its information criteria (smaller is better)."""
+
+    name: str
+    log_likelihood: float
+    log_prior: float
+    log_posterior: float
+    status: str
+    passes: int | None = None
+    bic: float | None = None
+    icl: float | None = None
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """A posterior marginal as a histogram on the density scale, with the estimates to mark on it."""
+
+    name: str
+    edges: list[float]
+    density: list[float]
+    ml: float
+    map: float
+
+
+@dataclass(frozen=True)
+class Points:
+    """Question 1: where do the point estimates agree?"""
+
+    parameters: list[Parameter]
+    scores: list[Score]
+    marginals: list[Marginal]
+    interval: str
+    labels_resolved: bool
+    unresolved_because: str
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """R-hat and bulk ESS of one scalar, before and after relabelling."""
+
+    name: str
+    rhat_before: float | None
+    rhat_after: float | None
+    ess_before: float | None
+    ess_after: float | None
+
+
+@dataclass(frozen=True)
+class TraceSeries:
+    """Draws of one scalar per component, by chain: draw numbers, and values [chain][component][draw]."""
+
+    name: str
+    draw: list[int]
+    before: list[list[list[float]]]
+    after: list[list[list[float]]]
+
+
+@dataclass(frozen=True)
+class Switching:
+    """Question 2: did the sampler see one labelling or several?"""
+
+    method: str
+    pivot: str
+    chains: int
+    draws: int
+    switches: list[int]
+    labellings_visited: int
+    labellings_possible: int
+    labelling_shares: dict[str, float]
+    convergence: list[Convergence]
+    trace: TraceSeries
+    divergences: int
+    diagnosis: list[str]
+    margin: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """One random start and where it led: `optimum` numbers distinct optima from the best, -1 where unusable."""
+
+    index: int
+    status: str
+    log_likelihood: float | None
+    objective: float | None
+    passes: int
+    optimum: int
+    component: int | None = None
+    rows: list[int] = field(default_factory=list)
+    n_collapsed_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Path:
+    """Log-likelihood by pass of one start; `status` as in `Start`."""
+
+    index: int
+    status: str
+    passes: list[int]
+    log_likelihood: list[float]
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """A distinct optimum: its objective, how many starts reached it, its parameters as printed."""
+
+    number: int
+    objective: float
+    count: int
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """The same starts under one objective, best first."""
+
+    objective: Literal["ml", "map"]
+    starts: list[Start]
+    optima: list[Optimum]
+    n_singular: int
+    paths: list[Path]
+
+
+@dataclass(frozen=True)
+class Singularity:
+    """Question 3: how often does maximum likelihood collapse, and what does the prior do about it?"""
+
+    how: str
+    n_starts: int
+    ml: Restarts
+    map: Restarts
+
+
+@dataclass(frozen=True)
+class Step:
+    """One half-step: `passes` M half-steps done, `half` E or M."""
+
+    passes: float
+    half: Literal["E", "M"]
+    elbo: float
+    kl: float
+    log_likelihood: float
+    log_prior: float
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A half-step trace, thinned; `largest_residual` is over all of its `n_half_steps`."""
+
+    objective: Literal["ml", "map"]
+    steps: list[Step]
+    n_half_steps: int
+    largest_residual: float
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Question 4: does ln p(X|θ) = ELBO + KL hold at every half-step?"""
+
+    climbs: list[Climb]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Components after `passes` passes of EM: weights (K,), centers (K, d), covariances (K, d, d) of p(x | z = k)."""
+
+    passes: int
+    weights: list[float]
+    centers: list[list[float]]
+    covariances: list[list[list[float]]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The data (first one or two columns, thinned), the component of each row, and EM at chosen passes."""
+
+    columns: list[str]
+    points: list[list[float]]
+    labels: list[int]
+    n_rows: int
+    snapshots: list[Snapshot]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number held against its bound; `passed` is the verdict on it."""
+
+    name: str
+    value: float
+    bound: float
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Listings:
+    """Code that runs as printed."""
+
+    em: str
+    pymc: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is needed to do it again. `seconds` are the only fields that differ between equal runs."""
+
+    command: str
+    seed: int
+    data_sha256: str
+    versions: dict[str, str]
+    sampler: str
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two answers to one question. `switching` is None where nothing was sampled."""
+
+    subject: Subject
+    verdict: list[str]
+    points: Points
+    switching: Switching | None
+    singularity: Singularity
+    decomposition: Decomposition
+    picture: Picture
+    checks: list[Check]
+    listings: Listings
+    provenance: Provenance
+    format: int = FORMAT
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON, keys in the order of the fields."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Comparison:
+        """The inverse of `to_json`; the error names the path of what does not fit."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError as error:
+            raise InputError(f"this is not a result.json of format {FORMAT}: {error}.") from None

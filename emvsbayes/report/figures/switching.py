@@ -1,0 +1,68 @@
+"""Question 2: the draws by chain and component, before and after relabelling."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from emvsbayes.compare.record import Switching
+from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, svg
+from emvsbayes.report.palette import component
+
+
+def draw(switching: Switching) -> str:
+    """Two rows, before and after; one column a chain."""
+    trace = switching.trace
+    chains = len(trace.before)
+    if not chains:
+        return ""
+
+    def paint(figure: Figure) -> None:
+        axes = grid(figure, 2, chains, sharex=True, sharey=True)
+        for row, (when, values) in zip(axes, (("before", trace.before), ("after", trace.after)), strict=True):
+            for chain, axis in enumerate(row):
+                marks = sum(len(series) for series in values[chain])
+                for k, series in enumerate(values[chain]):
+                    style = component(k)
+                    axis.plot(
+                        trace.draw,
+                        series,
+                        color=style.color,
+                        linewidth=0.7,
+                        marker=style.marker,
+                        markevery=max(len(series) // 8, 1),
+                        markersize=4.5,
+                        markeredgecolor="white",
+                        markeredgewidth=0.4,
+                        rasterized=marks > RASTER,
+                    )
+                axis.set_title(f"chain {chain}, {when}")
+                axis.locator_params(axis="x", nbins=3)
+            row[0].set_ylabel(trace.name)
+        for axis in axes[-1]:
+            axis.set_xlabel("draw")
+        components = len(trace.before[0])
+        handles = [
+            Line2D([], [], color=s.color, marker=s.marker, markersize=5, label=f"component {k}")
+            for k, s in ((k, component(k)) for k in range(components))
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=6)
+
+    label = f"Draws of {trace.name} in {chains} chains, by component, before and after relabelling"
+    return svg("figure-switching", label, (WIDTH, 4.2), paint)
+
+
+def caption(switching: Switching) -> str:
+    """What to see."""
+    text = f"Draws of {switching.trace.name}. "
+    if switching.labellings_visited > 1:
+        text += (
+            "Above, a colour that jumps to another level, or differs from chain to chain, is one component under two "
+            "names; below, each colour keeps its level in every chain."
+        )
+    else:
+        text += (
+            "Every colour keeps one level in every chain: the sampler stayed with one labelling, and relabelling had "
+            "nothing to exchange within it."
+        )
+    return text

@@ -1,0 +1,237 @@
+"""The tables of the page: sub-records in, headers and printed cells out.
+
+Estimates of one parameter share their decimals, so that they can be compared digit by digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from emvsbayes.compare.record import (
+    Check,
+    Climb,
+    Parameter,
+    Points,
+    Provenance,
+    Restarts,
+    Singularity,
+    Step,
+    Switching,
+)
+from emvsbayes.report import format as fmt
+from emvsbayes.report.palette import component
+
+OPTIMA = 6  # most optima, collapsed starts and labellings printed; result.json has them all
+FIRST, LAST = 9, 3  # half-steps printed
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first cell of a row is its header. `words` are the columns that hold text, not numbers."""
+
+    caption: str
+    headers: list[str]
+    rows: list[list[str]]
+    words: frozenset[int] = field(default_factory=frozenset)
+    note: str = ""
+
+
+def checks(found: list[Check]) -> Table:
+    """Every check with its bound and the sentence that says what it is."""
+    rows = [[c.name, fmt.number(c.value), fmt.number(c.bound), _verdict(c.passed), c.sentence] for c in found]
+    return Table(
+        "Numbers held against their bounds",
+        ["check", "value", "bound", "passed", "what it says"],
+        rows,
+        frozenset({3, 4}),
+    )
+
+
+def parameters(points: Points) -> Table:
+    """Question 1: one row a parameter; columns that nobody has a number for are left out."""
+    items = points.parameters
+    sampled = any(p.mean is not None for p in items)
+    optimised = any(p.pymc_map is not None for p in items)
+    headers = ["parameter", "ML", "MAP"] + ["pm.find_MAP"] * optimised
+    if sampled:
+        headers += [
+            "mean",
+            "median",
+            "sd",
+            points.interval,
+            "MCSE",
+            "ML: sds from\u00a0mean",
+            "MAP: sds from\u00a0mean",
+        ]
+    rows = []
+    for p in items:
+        places = _decimals(p)
+        row = [_name(p.name, p.component), fmt.fixed(p.ml, places), fmt.fixed(p.map, places)]
+        if optimised:
+            row.append(fmt.fixed(p.pymc_map, places))
+        if sampled:
+            interval = fmt.NONE
+            if p.lower is not None and p.upper is not None:
+                interval = f"{fmt.fixed(p.lower, places)} to {fmt.fixed(p.upper, places)}"
+            row += [fmt.fixed(p.mean, places), fmt.fixed(p.median, places), fmt.fixed(p.sd, places), interval]
+            row += [fmt.number(p.mcse, 2), fmt.fixed(p.z_ml, 2), fmt.fixed(p.z_map, 2)]
+        rows.append(row)
+    return Table("Estimates of every parameter", headers, rows)
+
+
+def scores(points: Points) -> Table:
+    """The log-density at each estimate."""
+    rows = [
+        [
+            s.name,
+            fmt.fixed(s.log_likelihood, 4),
+            fmt.fixed(s.log_prior, 4),
+            fmt.fixed(s.log_posterior, 4),
+            fmt.count(s.passes),
+            fmt.fixed(s.bic, 2),
+            fmt.fixed(s.icl, 2),
+            fmt.status(s.status),
+        ]
+        for s in points.scores
+    ]
+    headers = ["estimate", "log-likelihood", "log prior", "log posterior", "passes", "BIC", "ICL", "status"]
+    note = "In nats; the log posterior is unnormalised: log-likelihood plus log prior. Smaller BIC and ICL are better."
+    return Table("Scores of the estimates", headers, rows, frozenset({7}), note)
+
+
+def labellings(switching: Switching) -> Table:
+    """How the draws divide over labellings, most frequent first."""
+    shares = sorted(switching.labelling_shares.items(), key=lambda item: -item[1])
+    rows = [[name, fmt.percent(share)] for name, share in shares[: 2 * OPTIMA]]
+    left = len(shares) - len(rows)
+    note = f"and {left} more" if left else ""
+    return Table("Labellings visited", ["labelling", "share of the draws"], rows, note=note)
+
+
+def switches(switching: Switching) -> Table:
+    """Changes of labelling within each chain."""
+    rows = [[f"chain {i}", fmt.count(n)] for i, n in enumerate(switching.switches)]
+    return Table("Switches of labelling", ["chain", "switches"], rows)
+
+
+def convergence(switching: Switching) -> Table:
+    """R-hat and bulk ESS, before and after."""
+    rows = [
+        [
+            c.name,
+            fmt.fixed(c.rhat_before, 3),
+            fmt.fixed(c.rhat_after, 3),
+            fmt.count(c.ess_before),
+            fmt.count(c.ess_after),
+        ]
+        for c in switching.convergence
+    ]
+    headers = ["parameter", "R-hat before", "R-hat after", "bulk ESS before", "bulk ESS after"]
+    note = "R-hat compares the chains with each other; above 1.01 they do not agree yet."
+    return Table("Convergence before and after relabelling", headers, rows, note=note)
+
+
+def outcomes(singularity: Singularity) -> Table:
+    """Where the starts went, ML beside MAP."""
+    sides = [singularity.ml, singularity.map]
+    counts = [
+        ["starts", *(fmt.count(len(s.starts)) for s in sides)],
+        ["collapsed", *(fmt.count(s.n_singular) for s in sides)],
+        ["reached the best optimum", *(fmt.count(sum(o.count for o in s.optima if o.number == 0)) for s in sides)],
+        ["distinct optima", *(fmt.count(len(s.optima)) for s in sides)],
+    ]
+    return Table("What became of the starts", ["", "maximum likelihood", "MAP"], counts)
+
+
+def optima(restarts: Restarts) -> Table:
+    """Distinct optima with their parameters, best first."""
+    rows = [
+        [
+            fmt.count(o.number),
+            fmt.fixed(o.objective, 4),
+            fmt.count(o.count),
+            "; ".join(f"{name} {fmt.values(value)}" for name, value in o.params.items()),
+        ]
+        for o in restarts.optima[:OPTIMA]
+    ]
+    left = len(restarts.optima) - len(rows)
+    name = {"ml": "maximum likelihood", "map": "MAP"}[restarts.objective]
+    objective = {"ml": "log-likelihood", "map": "log posterior"}[restarts.objective]
+    note = f"{left} more, all lower, are in result.json." if left else ""
+    return Table(f"Optima of {name}", ["optimum", objective, "starts", "parameters"], rows, frozenset({3}), note)
+
+
+def collapsed(restarts: Restarts) -> Table:
+    """Which component collapsed on which rows, start by start."""
+    found = [s for s in restarts.starts if fmt.is_collapsed(s.status)]
+    rows = [
+        [
+            f"start {s.index}",
+            fmt.NONE if s.component is None else fmt.count(s.component),
+            fmt.count(s.n_collapsed_rows),
+            fmt.listed(s.rows),
+            fmt.count(s.passes),
+            fmt.fixed(s.log_likelihood, 3),
+        ]
+        for s in found[: 2 * OPTIMA]
+    ]
+    left = len(found) - len(rows)
+    name = {"ml": "maximum likelihood", "map": "MAP"}[restarts.objective]
+    headers = ["start", "component", "rows", "which rows", "passes", "last log-likelihood"]
+    note = f"{left} more are in result.json." if left else ""
+    return Table(f"Collapsed starts under {name}", headers, rows, frozenset({3}), note)
+
+
+def half_steps(climb: Climb) -> Table:
+    """The first half-steps and the last."""
+    steps = climb.steps
+    shown: list[Step | None] = list(steps)
+    if len(steps) > FIRST + LAST:
+        shown = [*steps[:FIRST], None, *steps[-LAST:]]
+    places = fmt.decimals([s.log_likelihood for s in steps], 10)
+    rows = []
+    for step in shown:
+        if step is None:
+            rows.append(["⋮"] * 6)
+            continue
+        gap = "0" if step.kl == 0 else fmt.number(step.kl, 4)
+        numbers = [fmt.fixed(step.elbo, places), gap, fmt.fixed(step.log_likelihood, places)]
+        rows.append([f"{step.passes:g}", step.half, *numbers, fmt.fixed(step.log_prior, 4)])
+    name = {"ml": "maximum likelihood", "map": "MAP"}[climb.objective]
+    headers = ["pass", "half-step", "ELBO", "KL", "log-likelihood", "log prior"]
+    rate = "" if climb.rate is None else f" Observed rate of convergence: {fmt.number(climb.rate, 3)}."
+    note = f"{fmt.count(climb.n_half_steps)} half-steps in all.{rate}"
+    return Table(f"Half-steps of {name}", headers, rows, frozenset({1}), note)
+
+
+def provenance(found: Provenance) -> Table:
+    """What is needed to do it again."""
+    rows = [["command", found.command], ["seed", str(found.seed)], ["data, SHA-256", found.data_sha256]]
+    rows += [["sampler", found.sampler or "nothing was sampled"]]
+    rows += [["versions", ", ".join(f"{name} {version}" for name, version in found.versions.items())]]
+    rows += [["seconds", ", ".join(f"{name} {fmt.number(s, 3)}" for name, s in found.seconds.items())]]
+    return Table("Provenance", ["", ""], rows, frozenset({1}))
+
+
+def _name(name: str, k: int) -> str:
+    """The parameter's name behind the mark of its component."""
+    if k < 0:
+        return name
+    style = component(k)
+    return Markup('<span class="mark" style="color:{}" aria-hidden="true">{}</span> {}').format(
+        style.color, style.glyph, name
+    )
+
+
+def _verdict(passed: bool) -> str:
+    word, kind = ("yes", "good") if passed else ("no", "bad")
+    return Markup('<span class="{}">{}</span>').format(kind, word)
+
+
+def _decimals(p: Parameter) -> int:
+    """Two significant digits of the posterior sd where there is one, plus one; else four of the estimates."""
+    if p.sd:
+        return fmt.decimals([p.sd], 3)
+    return fmt.decimals([p.ml, p.map], 4)

@@ -1,0 +1,234 @@
+"""The cases that drive the contract tests: family x settings x prior x data, and what tests do to them.
+
+A case is what a user would pass to `emvsbayes.fit`. A new family adds its cases to `CASES`; the registry test fails for
+a family that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import emvsbayes
+from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.latents.categorical import Categorical
+from emvsbayes.core.trace import Run
+from emvsbayes.problem import Problem, pose
+
+OLD_FAITHFUL = Path(emvsbayes.__file__).parent / "studies" / "data" / "old_faithful.csv"
+FIVE_TRIALS = {"heads": [5, 9, 8, 4, 7], "tosses": [10, 10, 10, 10, 10]}
+COVARIANCES = ("full", "tied", "diag", "spherical")
+PASSES = 30
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem of one family."""
+
+    name: str
+    family: str
+    X: Any
+    k: int = 2
+    prior: Any = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    labels: Any = None
+    sample_weight: Any = None
+    fixed: Mapping[str, Any] | None = None
+
+    @property
+    def posed(self) -> dict[str, Any]:
+        """The arguments that `pose` and `fit` share."""
+        return {
+            "n_components": self.k,
+            "settings": self.settings,
+            "labels": self.labels,
+            "sample_weight": self.sample_weight,
+            "fixed": self.fixed,
+        }
+
+
+def blobs(n: int = 60, d: int = 2, k: int = 2, seed: int = 1) -> np.ndarray:
+    """Rows (n, d) around k centres, so that components overlap."""
+    rng = np.random.default_rng(seed)
+    centers = 2.2 * rng.permuted(np.tile(np.arange(k), (d, 1)), axis=1).T
+    return centers[np.arange(n) % k] + rng.normal(size=(n, d)) @ (np.eye(d) + 0.3 * rng.normal(size=(d, d)))
+
+
+def thin_cluster() -> np.ndarray:
+    """Rows of which one in five has a spread a thousandth of the rest: a relative eigenvalue about 1e-6."""
+    rng = np.random.default_rng(8)
+    wide = rng.normal(size=(60, 2))
+    return np.r_[wide, np.array([2.0, 1.0]) + 1.5e-3 * rng.normal(size=(15, 2))]
+
+
+def _gaussian_cases() -> Iterator[Case]:
+    rng = np.random.default_rng(0)
+    weights = rng.choice([0.0, 0.5, 1.0, 2.0, 7.0], size=60)
+    known = np.where(np.arange(60) % 5 == 0, np.arange(60) % 2, -1)
+    held_covariances = {
+        "full": [[[1.2, 0.3], [0.3, 0.8]], [[0.9, -0.2], [-0.2, 1.5]]],
+        "tied": [[1.2, 0.3], [0.3, 0.8]],
+        "diag": [[1.2, 0.8], [0.9, 1.5]],
+        "spherical": [1.1, 0.7],
+    }
+    scale = {"full": [[2.0, 0.4], [0.4, 1.0]], "tied": [[2.0, 0.4], [0.4, 1.0]], "diag": [2.0, 1.0], "spherical": 1.5}
+    for c in COVARIANCES:
+
+        def case(name: str, X: np.ndarray | None = None, c: str = c, **more: Any) -> Case:
+            X = blobs() if X is None else X
+            return Case(f"gaussian_mixture-{c}-{name}", "gaussian_mixture", X, settings={"covariance": c}, **more)
+
+        means, covariances = {"location": [0.5, -1.0], "strength": 0.7}, {"dof": 6.5, "scale": scale[c]}
+        yield case("ml")
+        yield case("default", prior="default")
+        yield case("informative", prior={"means": means, "covariances": covariances, "weights": {"concentration": 3}})
+        yield case(
+            "by-component",
+            prior={
+                "means": {"location": [[0.0, 0.0], [3.0, 2.0]], "strength": 2.0},
+                "covariances": covariances,
+                "weights": {"concentration": [2.0, 5.0]},
+            },
+        )
+        yield case("only-means", prior={"means": means})
+        yield case("only-covariances", prior={"covariances": covariances})
+        yield case("only-weights", prior={"weights": {"concentration": 4.0}})
+        yield case(
+            "informative-fixed-means",
+            prior={"means": means, "covariances": covariances},
+            fixed={"means": [[0, 0], [3, 3]]},
+        )
+        yield case(
+            "informative-fixed-covariances",
+            prior={"means": means, "covariances": covariances},
+            fixed={"covariances": held_covariances[c]},
+        )
+        for prior in (None, "default"):
+            tag = "map" if prior else "ml"
+            yield case(f"one-column-{tag}", blobs(d=1), prior=prior)
+            yield case(f"five-columns-{tag}", blobs(n=90, d=5), prior=prior)
+            yield case(f"three-components-{tag}", blobs(n=90, k=3), k=3, prior=prior)
+            yield case(f"one-component-{tag}", k=1, prior=prior)
+            yield case(f"offset-{tag}", blobs() + 1e6, prior=prior)
+            yield case(f"units-{tag}", blobs() * [1e-6, 1e5], prior=prior)
+            yield case(f"tied-rows-{tag}", np.round(blobs()), prior=prior)
+            yield case(f"weighted-{tag}", sample_weight=weights, prior=prior)
+            yield case(f"extreme-weights-{tag}", sample_weight=10.0 ** rng.uniform(-6, 6, 60), prior=prior)
+            yield case(f"labelled-{tag}", labels=known, prior=prior)
+            yield case(f"all-labelled-{tag}", labels=np.arange(60) % 2, prior=prior)
+            yield case(f"fixed-weights-{tag}", fixed={"weights": [0.3, 0.7]}, prior=prior)
+            yield case(f"fixed-means-{tag}", fixed={"means": [[0, 0], [3, 3]]}, prior=prior)
+            yield case(f"fixed-covariances-{tag}", fixed={"covariances": held_covariances[c]}, prior=prior)
+            yield case(f"thin-{tag}", thin_cluster(), prior=prior)
+            yield case(f"thin-offset-{tag}", thin_cluster() + 1e5, prior=prior)
+        yield case("as-many-components-as-rows", blobs(n=6), k=6, prior="default")
+        yield case("labelled-weighted", labels=known, sample_weight=weights)
+
+
+def _coins_cases() -> Iterator[Case]:
+    rng = np.random.default_rng(3)
+    tosses = rng.integers(1, 30, size=24)
+    heads = rng.binomial(tosses, np.where(np.arange(24) % 2, 0.75, 0.3))
+    many = {"heads": heads, "tosses": tosses}
+    known = np.where(np.arange(24) % 4 == 0, np.arange(24) % 2, -1)
+
+    def case(name: str, X: Any = many, **more: Any) -> Case:
+        return Case(f"coins-{name}", "coins", X, **more)
+
+    informative = {"probs": {"a": 3, "b": 1.5}, "weights": {"concentration": 2.5}}
+    by_component = {"probs": {"a": [3, 1], "b": [1.5, 6]}, "weights": {"concentration": [2.0, 4.0]}}
+    yield case("five-trials", FIVE_TRIALS, settings={"weights": "fixed"})
+    yield case("informative", prior=informative)
+    yield case("by-component", prior=by_component)
+    yield case("only-probs", prior={"probs": {"a": 2, "b": 5}})
+    yield case("only-weights", prior={"weights": {"concentration": 4}})
+    for prior in (None, "default"):
+        tag = "map" if prior else "ml"
+        yield case(f"plain-{tag}", prior=prior)
+        yield case(f"three-coins-{tag}", k=3, prior=prior)
+        yield case(f"one-coin-{tag}", k=1, prior=prior)
+        yield case(f"weighted-{tag}", sample_weight=rng.choice([0.0, 0.5, 1.0, 3.0], size=24), prior=prior)
+        yield case(f"extreme-weights-{tag}", sample_weight=10.0 ** rng.uniform(-6, 6, 24), prior=prior)
+        yield case(f"labelled-{tag}", labels=known, prior=prior)
+        yield case(f"all-labelled-{tag}", labels=np.arange(24) % 2, prior=prior)
+        yield case(f"fixed-weights-{tag}", fixed={"weights": [0.2, 0.8]}, prior=prior)
+        yield case(f"fixed-probs-{tag}", fixed={"probs": [0.4, 0.7]}, prior=prior)
+        yield case(f"many-tosses-{tag}", {"heads": heads * 10**7, "tosses": tosses * 10**7}, prior=prior)
+    yield case("as-many-coins-as-trials", FIVE_TRIALS, k=5, prior="default")
+
+
+CASES = {case.name: case for case in (*_coins_cases(), *_gaussian_cases())}
+WITH_PRIOR = [name for name, case in CASES.items() if case.prior is not None]
+
+
+@cache
+def posed(name: str) -> tuple[Problem, Any]:
+    """The problem of a case, and its prior record or None."""
+    case = CASES[name]
+    problem = pose(case.family, case.X, **case.posed)
+    return problem, problem.prior(case.prior)
+
+
+@cache
+def starting(name: str) -> Any:
+    """Fixed starting values of a case, held fields in place."""
+    problem, _ = posed(name)
+    return problem.hold(problem.family.init(problem.data, np.random.default_rng(11), "k-means++"))
+
+
+@cache
+def run(name: str, record: bool = True) -> Run:
+    """Thirty passes of EM on a case, however little they gain."""
+    problem, prior = posed(name)
+    stop = Stop(tol=1e-300, max_passes=PASSES)
+    return run_em(problem.family, problem.data, starting(name), prior=prior, stop=stop, record=record)
+
+
+def random_params(name: str, rng: np.random.Generator) -> Any:
+    """Parameters at standard normal free coordinates; held fields at their held values."""
+    like, family = starting(name), posed(name)[0].family
+    return family.from_vector(rng.normal(size=len(family.to_vector(like))), like)
+
+
+def random_q(exact: Categorical, rng: np.random.Generator) -> Categorical:
+    """Responsibilities unrelated to the posterior, with no mass where the posterior is exactly 0."""
+    logits = np.where(np.isneginf(exact.log_r), -np.inf, rng.normal(scale=3.0, size=exact.log_r.shape))
+    return Categorical(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+
+
+def rows(data: Any, index: Any, **changes: Any) -> Any:
+    """The data record restricted to (or repeated at) some rows."""
+    taken = {
+        f.name: value[index]
+        for f in fields(data)
+        if isinstance(value := getattr(data, f.name), np.ndarray) and len(value) == data.n_rows
+    }
+    return replace(data, **{**taken, **changes})
+
+
+def leaves(record: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """Every array of a nested record, with its dotted name."""
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if is_dataclass(value):
+            yield from leaves(value, f"{prefix}{f.name}.")
+        elif value is not None:
+            yield prefix + f.name, np.asarray(value)
+
+
+def assert_close(ours: Any, theirs: Any, rtol: float = 1e-10, atol: float = 1e-12) -> None:
+    """Two records agree in every array; `atol` is relative to the largest entry of the array."""
+    for (name, a), (_, b) in zip(leaves(ours), leaves(theirs), strict=True):
+        scale = max(float(np.abs(b).max(initial=0.0)), np.finfo(float).tiny)
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol * scale, err_msg=name)
+
+
+def assert_identical(ours: Any, theirs: Any) -> None:
+    """Two records agree to the bit."""
+    for (name, a), (_, b) in zip(leaves(ours), leaves(theirs), strict=True):
+        assert a.tobytes() == b.tobytes(), name

@@ -1,0 +1,85 @@
+"""Promise 10: the same seed gives the same bytes; recording changes no number; JSON gives back what it took."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from cases import CASES, assert_identical, posed, run
+
+import emvsbayes as eb
+
+
+def fitted(name, **more):
+    case = CASES[name]
+    options = {"n_starts": 3, "stop": {"max_passes": 12}, "seed": 5, **more}
+    return eb.fit(case.family, case.X, prior=case.prior, **case.posed, **options)
+
+
+once = cache(fitted)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_seed_same_bytes(name):
+    one, other = once(name), fitted(name)
+    assert one.to_json() == other.to_json()
+    assert json.loads(one.to_json())["seed"] == 5
+
+
+@pytest.mark.parametrize("name", ["coins-plain-ml", "gaussian_mixture-full-ml"])
+def test_other_seeds_give_other_starts(name):
+    one, other = fitted(name, seed=1), fitted(name, seed=2)
+    starts = [{r.run.start.weights.tobytes() + str(r.run.start).encode() for r in f.restarts} for f in (one, other)]
+    assert starts[0] != starts[1]
+
+
+def test_global_random_state_is_neither_used_nor_touched():
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    one = fitted("gaussian_mixture-full-ml").to_json()
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.random.seed(2)  # noqa: NPY002
+    assert fitted("gaussian_mixture-full-ml").to_json() == one
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recording_changes_no_number(name):
+    recorded, silent = run(name), run(name, record=False)
+    assert len(silent.trace) == 0 < len(recorded.trace)
+    assert_identical(silent.params, recorded.params)
+    assert silent.q.log_r.tobytes() == recorded.q.log_r.tobytes()
+    for field in ("log_likelihood", "log_prior", "status", "passes", "stopped_by", "objective"):
+        assert getattr(silent, field) == getattr(recorded, field), field
+    assert [str(event) for event in silent.events] == [str(event) for event in recorded.events]
+    assert all(event.half_step == -1 for event in silent.events)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_json_round_trip(name):
+    fit = once(name)
+    back = eb.Fit.from_json(fit.to_json())
+    assert back.to_json() == fit.to_json()
+    assert_identical(back.params, fit.params)
+    assert back.family == fit.family
+    assert (back.status, back.passes, back.log_posterior, back.bic) == (
+        fit.status,
+        fit.passes,
+        fit.log_posterior,
+        fit.bic,
+    )
+    assert back.q is None
+    assert len(back.trace) == len(fit.trace)
+    assert [r.optimum for r in back.restarts] == [r.optimum for r in fit.restarts]
+    problem = posed(name)[0]
+    same = problem.family.e_step(back.params, problem.data).responsibilities
+    assert np.array_equal(same, fit.responsibilities)
+
+
+def test_inputs_are_not_changed():
+    case = CASES["gaussian_mixture-full-ml"]
+    X, start = case.X.copy(), {"means": np.array([[0.0, 0.0], [2.0, 2.0]]), "weights": np.array([0.4, 0.6])}
+    weights, labels = np.ones(len(X)), np.full(len(X), -1)
+    copies = [a.copy() for a in (X, *start.values(), weights, labels)]
+    eb.fit("gaussian_mixture", X, n_components=2, start=start, sample_weight=weights, labels=labels)
+    for a, b in zip((X, *start.values(), weights, labels), copies, strict=True):
+        assert np.array_equal(a, b)

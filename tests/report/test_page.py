@@ -1,0 +1,167 @@
+"""The page: whole, self-contained, valid, escaped, and equal for equal comparisons."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from emvsbayes.compare.record import Comparison
+from emvsbayes.report import tables
+from emvsbayes.report.gallery import render_gallery
+from emvsbayes.report.page import render
+
+NAMES = ["plane", "line", "coins", "unsampled", "unresolved", "collapsed", "hostile"]
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Reader(HTMLParser):
+    """Collects addresses, ids and text; raises where tags do not nest."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.addresses, self.ids, self.tags, self.text = [], [], [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "srcset", "action"):
+                self.addresses.append(value)
+            if name == "id":
+                self.ids.append(value)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1] == tag, f"</{tag}> closes <{self.open[-1]}>"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_needs_nothing_else(pages, name):
+    page = pages[name]
+    found = Reader(page)
+    assert found.addresses
+    assert all(a.startswith(("#", "data:image/png;base64,")) for a in found.addresses)
+    assert not {"script", "link", "iframe", "img"} & set(found.tags)
+    assert "@import" not in page
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
+    assert len(page.encode()) < 1_500_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_nests_and_ids_are_its_own(pages, name):
+    found = Reader(pages[name])
+    assert found.open == []
+    assert len(found.ids) == len(set(found.ids))
+    targets = {a[1:] for a in found.addresses if a.startswith("#")}
+    targets |= {t[1:] for t in re.findall(r"url\((#[^)]*)\)", pages[name])}
+    assert targets <= set(found.ids)
+
+
+@pytest.mark.parametrize("name", ["plane", "line"])
+def test_equal_comparisons_give_equal_bytes(comparisons, pages, name):
+    again = Comparison.from_json(comparisons[name].to_json())
+    assert render(again) == pages[name]
+
+
+def test_another_comparison_gives_another_page(comparisons, pages):
+    other = replace(comparisons["plane"], verdict=["One.", "Two.", "Three."])
+    assert render(other) != pages["plane"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_verdict_comes_first(comparisons, pages, name):
+    text = unescape(pages[name])
+    places = [text.index(sentence) for sentence in comparisons[name].verdict]
+    assert places == sorted(places)
+    assert places[-1] < text.index("<table>")
+
+
+def test_page_prints_what_is_in_the_record(comparisons, pages):
+    text, c = unescape(pages["plane"]), comparisons["plane"]
+    wanted = [c.provenance.command, c.provenance.data_sha256, c.provenance.sampler, c.listings.em, c.listings.pymc]
+    wanted += [*c.subject.prior, c.subject.prior_note, *c.subject.notes, c.subject.source, *c.switching.diagnosis]
+    wanted += [p.name for p in c.points.parameters] + [check.sentence for check in c.checks]
+    assert [sentence for sentence in wanted if sentence not in text] == []
+    assert "1 of 3 checks failed" in text
+
+
+def test_user_text_is_escaped(pages):
+    page = pages["hostile"]
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
+    text = "".join(Reader(page).text)
+    assert '<b>&"x"</b><script>alert(1)</script>' in text
+    assert "$x$" in text  # not set as mathematics
+
+
+def test_nothing_sampled(comparisons, pages):
+    assert "Nothing was sampled" in pages["unsampled"]
+    headers = tables.parameters(comparisons["unsampled"].points).headers
+    assert headers == ["parameter", "ML", "MAP"]
+    assert 'id="switching"' not in pages["unsampled"]
+    assert 'id="switching"' in pages["plane"]
+
+
+def test_unresolved_labels_print_the_reason_in_place_of_columns(comparisons, pages):
+    points = comparisons["unresolved"].points
+    assert points.unresolved_because in pages["unresolved"]
+    assert "MCSE" not in tables.parameters(points).headers
+    assert "MCSE the sampling error" not in pages["unresolved"]
+    assert "MCSE the sampling error" in pages["plane"]
+    assert "MCSE" in tables.parameters(comparisons["plane"].points).headers
+    assert 'id="points"' not in pages["unresolved"]
+
+
+def test_collapsed_rows_are_named(comparisons, pages):
+    table = tables.collapsed(comparisons["collapsed"].singularity.ml)
+    assert [row[:4] for row in table.rows] == [["start 0", "0", "1", "0"]]
+    assert table.caption in pages["collapsed"]
+    assert table.caption not in pages["plane"]
+
+
+def test_rows_of_a_table_are_as_wide_as_its_header(comparisons):
+    c = comparisons["line"]
+    found = [tables.checks(c.checks), tables.parameters(c.points), tables.scores(c.points)]
+    found += [tables.labellings(c.switching), tables.switches(c.switching), tables.convergence(c.switching)]
+    found += [tables.outcomes(c.singularity), tables.optima(c.singularity.ml), tables.provenance(c.provenance)]
+    found += [tables.half_steps(climb) for climb in c.decomposition.climbs]
+    assert all(len(row) == len(t.headers) for t in found for row in t.rows)
+    assert all(t.rows for t in found)
+
+
+def test_long_climbs_show_the_first_half_steps_and_the_last(comparisons):
+    climb = comparisons["plane"].decomposition.climbs[0]
+    rows = tables.half_steps(climb).rows
+    assert len(rows) == tables.FIRST + 1 + tables.LAST < len(climb.steps)
+    assert rows[-1][0] == f"{climb.steps[-1].passes:g}"
+
+
+def test_gallery_links_to_every_study(comparisons):
+    entries = [("old geysers", comparisons["plane"]), ("two-coins", comparisons["coins"])]
+    page = render_gallery(entries)
+    found = Reader(page)
+    assert found.open == []
+    assert [a for a in found.addresses if a.endswith(".html")] == [
+        "./old%20geysers/index.html",
+        "./two-coins/index.html",
+    ]
+    assert page.count("<svg") == 2
+    assert len(found.ids) == len(set(found.ids))
+    assert all(sentence in page for _, c in entries for sentence in c.verdict)
+    assert render_gallery(entries) == page
+    assert "No study" in render_gallery([])

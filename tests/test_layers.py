@@ -1,0 +1,203 @@
+"""The layers: who may import whom, read from the sources; and what importing the package loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import emvsbayes
+
+ROOT = Path(emvsbayes.__file__).parent
+SAMPLERS = {"pymc", "nutpie", "pytensor", "pymc_extras", "blackjax", "numpyro"}
+HEAVY = SAMPLERS | {"arviz", "arviz_base", "arviz_stats", "arviz_plots", "xarray", "matplotlib"}
+DRAWING = {"matplotlib", "arviz_plots", "jinja2"}
+LAZY_ALLOWED = {"cli.py", "__main__.py", "studies"}  # imports inside functions are how these stay fast
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    test = node.test if isinstance(node, ast.If) else None
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
+
+
+def imports(source: str, module: str, package: bool, lazy: bool = True) -> set[str]:
+    """Dotted names a module imports; `from a import b` counts as a.b. `lazy` includes those inside functions."""
+    found = set()
+
+    def visit(node: ast.AST) -> None:
+        if is_type_checking(node):
+            for child in node.orelse:
+                visit(child)
+            return
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not lazy:
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: len(module.split(".")) - node.level + package] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            found.update(f"{stem}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in ("import_module", "__import__", "importorskip") and isinstance(node.args[0].value, str):
+                found.add(node.args[0].value)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(source))
+    return found
+
+
+SOURCES = {path.relative_to(ROOT): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imported_by(path: Path) -> set[str]:
+    lazy = not (path.name in LAZY_ALLOWED or path.parts[0] in LAZY_ALLOWED)
+    return imports(SOURCES[path].read_text(), module_of(SOURCES[path]), path.name == "__init__.py", lazy)
+
+
+def outside(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported_by(path)}
+
+
+def inside(path: Path) -> set[str]:
+    """What a module imports of the package, without the package's name."""
+    return {
+        name.removeprefix("emvsbayes").lstrip(".") for name in imported_by(path) if name.split(".")[0] == "emvsbayes"
+    }
+
+
+def starts_with(name: str, *parts: str) -> bool:
+    return any(name == part or name.startswith(part + ".") for part in parts)
+
+
+def under(*folders: str) -> list[Path]:
+    return [path for path in SOURCES if path.parts[0] in folders]
+
+
+def ids(path: Path) -> str:
+    return str(path)
+
+
+def test_the_reader_of_imports_reads_imports():
+    source = """
+import a.b, c
+from d import e
+from . import f
+from .g import h
+from ..i import j
+if TYPE_CHECKING:
+    import hidden
+else:
+    import shown
+def function():
+    import inner
+    importlib.import_module("named")
+"""
+    expected = {"a.b", "c", "d.e", "p.q.f", "p.q.g.h", "p.i.j", "shown"}
+    assert imports(source, "p.q.r", package=False, lazy=False) == expected
+    assert imports(source, "p.q.r", package=False) == expected | {"inner", "named"}
+    assert "p.q.r.f" in imports(source, "p.q.r", package=True)
+    assert len(SOURCES) > 20
+
+
+@pytest.mark.parametrize("path", under("core", "densities"), ids=ids)
+def test_core_and_densities_know_no_model_and_nothing_heavy(path):
+    assert not outside(path) & (HEAVY | {"pandas", "sklearn"})
+    allowed = ("core",) if path.parts[0] == "core" else ("core", "densities")
+    assert all(starts_with(name, *allowed) for name in inside(path)), inside(path)
+
+
+@pytest.mark.parametrize("path", under("families"), ids=ids)
+def test_families_keep_to_themselves(path):
+    if len(path.parts) < 3:
+        return
+    family, mine = path.parts[1], inside(path)
+    others = {name for name in mine if starts_with(name, "families") and not starts_with(name, f"families.{family}")}
+    assert not others
+    if path.name == "bayes.py":
+        allowed = (f"families.{family}.records", "core.errors", "core.checks", "core.priors")
+        assert all(starts_with(name, *allowed) for name in mine), mine
+        assert outside(path) <= {"emvsbayes", "pymc", "pytensor", "numpy", "scipy"} | set(sys.stdlib_module_names)
+        return
+    assert not outside(path) & HEAVY
+    if path.name == "records.py":
+        assert all(starts_with(name, "core", "tables", f"families.{family}.records") for name in mine), mine
+    else:
+        assert all(starts_with(name, "core", "densities", "tables", f"families.{family}") for name in mine), mine
+        assert not any(starts_with(name, f"families.{family}.bayes") for name in mine)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_only_the_bayesian_side_imports_a_sampler(path):
+    if path.name == "bayes.py" or path.parts[0] == "bayes":
+        return
+    assert not outside(path) & SAMPLERS
+
+
+@pytest.mark.parametrize("path", under("report"), ids=ids)
+def test_the_report_reads_one_record(path):
+    allowed = ("report", "compare.record", "core.errors")
+    assert all(starts_with(name, *allowed) for name in inside(path)), inside(path)
+
+
+@pytest.mark.parametrize("path", under("compare"), ids=ids)
+def test_comparisons_do_not_draw(path):
+    assert not outside(path) & (DRAWING | SAMPLERS)
+    assert not any(starts_with(name, "report", "cli", "studies") for name in inside(path))
+
+
+def test_relabelling_takes_arrays():
+    for path in under("relabelling"):
+        assert not outside(path) & (SAMPLERS | DRAWING), path
+        assert all(starts_with(name, "relabelling", "core") for name in inside(path)), path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_nothing_below_imports_the_command_line(path):
+    if path.name in ("cli.py", "__main__.py"):
+        return
+    assert not any(starts_with(name, "cli") for name in inside(path))
+
+
+@pytest.mark.parametrize("path", [Path("tables.py"), Path("problem.py"), Path("fitting.py")], ids=ids)
+def test_the_way_in_is_light(path):
+    assert not outside(path) & (HEAVY | {"pandas", "sklearn"})
+    assert not any(starts_with(name, "bayes", "compare", "report", "studies", "cli") for name in inside(path))
+
+
+LOADED = "import sys; {code}; print(' '.join(sorted(sys.modules)))"
+
+
+def loaded_after(code: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", LOADED.format(code=code)], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = loaded_after("import emvsbayes; dir(emvsbayes)")
+    assert "emvsbayes" in loaded
+    assert not loaded & (HEAVY | {"numpy", "scipy", "pandas", "sklearn", "jinja2", "click", "rich", "numba"})
+
+
+def test_fitting_loads_no_sampler_and_no_drawing():
+    fit = "import emvsbayes as eb; eb.fit('coins', {'heads': [5, 9, 8], 'tosses': [10, 10, 10]}, n_components=2)"
+    loaded = loaded_after(fit)
+    assert "scipy" in loaded
+    assert not loaded & (HEAVY | {"pandas", "sklearn", "pyarrow"})
+
+
+def test_public_names_are_what_they_say():
+    for name in emvsbayes.__all__:
+        assert getattr(emvsbayes, name) is not None
+        assert name in dir(emvsbayes)
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        emvsbayes.nothing_of_the_kind  # noqa: B018
