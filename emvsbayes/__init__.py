@@ -9,27 +9,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emvsbayes import relabelling
+    from emvsbayes.bayes.sampling import sample
     from emvsbayes.core.errors import InputError
     from emvsbayes.families import FAMILIES
     from emvsbayes.fitting import Fit, fit
+    from emvsbayes.relabelling import relabel
+    from emvsbayes.studies import STUDIES, compare, run
 
 __version__ = "0.1.0"
 
 _HOME = {
     "fit": "emvsbayes.fitting",
     "Fit": "emvsbayes.fitting",
+    "sample": "emvsbayes.bayes.sampling",
+    "relabel": "emvsbayes.relabelling",
+    "compare": "emvsbayes.studies",
+    "run": "emvsbayes.studies",
     "FAMILIES": "emvsbayes.families",
+    "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
 }
 
-__all__ = ["FAMILIES", "Fit", "InputError", "fit"]
+__all__ = [
+    "FAMILIES",
+    "STUDIES",
+    "Fit",
+    "InputError",
+    "compare",
+    "fit",
+    "relabel",
+    "relabelling",
+    "run",
+    "sample",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "relabelling":
+        return import_module("emvsbayes.relabelling")
     if name not in _HOME:
         raise AttributeError(f"module 'emvsbayes' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *__all__})

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import Array
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.core.starts import METHODS, Restart, restarts
+from emvsbayes.core.records import plain, record_fields
+from emvsbayes.core.starts import ALL_METHODS, METHODS, Restart, restarts
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
-from emvsbayes.problem import Problem, plain, pose, record_fields
+from emvsbayes.problem import Problem, pose
 from emvsbayes.tables import as_table
 
 N_STARTS = 20
@@ -309,8 +310,8 @@ def fit_problem(
     stop = stop or Stop()
     methods, given = METHODS, None
     if isinstance(start, str):
-        if start not in METHODS:
-            raise unknown("starting method", start, METHODS)
+        if start not in ALL_METHODS:
+            raise unknown("starting method", start, ALL_METHODS)
         methods = (start,)
     elif start is not None:
         given = problem.start(start)

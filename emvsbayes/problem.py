@@ -6,13 +6,14 @@ Everything public goes through `pose` once, and nothing behind it looks at loose
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.records import record_fields
 from emvsbayes.core.twin import Twin
 from emvsbayes.families import FAMILIES
 from emvsbayes.tables import as_table
@@ -40,7 +41,7 @@ class Problem:
     def start(self, value: Any) -> Any:
         """A mapping or a record of parameters, as checked parameters with held fields at their held values."""
         if is_dataclass(value) and not isinstance(value, type):
-            value = {f.name: getattr(value, f.name) for f in fields(value)}
+            value = record_fields(value)
         if not isinstance(value, Mapping):
             raise InputError(f"start must be a mapping of parameter fields or a parameter record; it is {value!r}.")
         for name in value:
@@ -116,21 +117,3 @@ def pose(
         neutral = built.init(data, np.random.default_rng(0), "k-means++")
         problem.start({**record_fields(neutral), **held})  # every held value is checked against the rest, once
     return problem
-
-
-def record_fields(record: Any) -> dict[str, Any]:
-    """A record as a mapping of its fields, arrays not copied."""
-    return {f.name: getattr(record, f.name) for f in fields(record)}
-
-
-def plain(record: Any) -> Any:
-    """Records, arrays and mappings as JSON-ready lists, numbers and mappings."""
-    if record is None or isinstance(record, str | bool | int | float):
-        return record
-    if isinstance(record, np.ndarray | np.generic):
-        return record.tolist()
-    if isinstance(record, Mapping):
-        return {str(key): plain(value) for key, value in record.items()}
-    if isinstance(record, list | tuple | set | frozenset):
-        return [plain(value) for value in (sorted(record) if isinstance(record, set | frozenset) else record)]
-    return {name: plain(value) for name, value in asdict(record).items()}

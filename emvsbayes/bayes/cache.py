@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.problem import Problem, plain, record_fields
+from emvsbayes.core.records import plain, record_fields
+from emvsbayes.problem import Problem
 
 PACKAGES = ("pymc", "pytensor", "nutpie", "numpy", "arviz-base", "emvsbayes")
 

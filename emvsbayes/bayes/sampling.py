@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 
 from emvsbayes.bayes import cache
 from emvsbayes.core.errors import InputError
-from emvsbayes.problem import Problem, pose, record_fields
+from emvsbayes.core.records import record_fields
+from emvsbayes.problem import Problem, pose
 
 SAMPLER = "nutpie"
 SAMPLE_STATS = {

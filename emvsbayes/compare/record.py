@@ -125,7 +125,11 @@ class TraceSeries:
 
 @dataclass(frozen=True)
 class Switching:
-    """Question 2: did the sampler see one labelling or several?"""
+    """Question 2: did the sampler see one labelling or several?
+
+    `switches`: changes of labelling within each chain. `labelling_shares`: share of the draws by labelling, such as
+    "1 0". `agreement`: mean share of rows that a relabelled draw puts into the component of the pivot.
+    """
 
     method: str
     pivot: str
@@ -139,12 +143,16 @@ class Switching:
     trace: TraceSeries
     divergences: int
     diagnosis: list[str]
-    margin: float
+    agreement: float
 
 
 @dataclass(frozen=True)
 class Start:
-    """One random start and where it led: `optimum` numbers distinct optima from the best, -1 where unusable."""
+    """One random start and where it led: `status` is the name of a `core.trace.Status`, such as SINGULAR.
+
+    `optimum` numbers distinct optima from the best (0), -1 where unusable. `rows` are at most eight of the
+    `n_collapsed_rows` that a collapsed `component` sits on.
+    """
 
     index: int
     status: str
@@ -179,7 +187,7 @@ class Optimum:
 
 @dataclass(frozen=True)
 class Restarts:
-    """The same starts under one objective, best first."""
+    """The same starts under one objective, best first; of the paths, the best start and collapsed ones."""
 
     objective: Literal["ml", "map"]
     starts: list[Start]
@@ -200,7 +208,7 @@ class Singularity:
 
 @dataclass(frozen=True)
 class Step:
-    """One half-step: `passes` M half-steps done, `half` E or M."""
+    """One half-step: `passes` M half-steps done, `half` E or M; `residual` is relative to max(1, |log_likelihood|)."""
 
     passes: float
     half: Literal["E", "M"]
@@ -208,6 +216,7 @@ class Step:
     kl: float
     log_likelihood: float
     log_prior: float
+    residual: float
 
 
 @dataclass(frozen=True)
@@ -250,8 +259,20 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A number in print beside ours: what it is, the values printed, ours, and whether they agree as printed."""
+
+    what: str
+    name: str
+    printed: list[float]
+    ours: list[float]
+    digits: int
+    passed: bool
+
+
+@dataclass(frozen=True)
 class Check:
-    """A number held against its bound; `passed` is the verdict on it."""
+    """A number held against its bound: `passed` is value <= bound."""
 
     name: str
     value: float
@@ -291,6 +312,7 @@ class Comparison:
     singularity: Singularity
     decomposition: Decomposition
     picture: Picture
+    published: list[Published]
     checks: list[Check]
     listings: Listings
     provenance: Provenance

@@ -7,6 +7,7 @@ typed `Any` here; each family types its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,6 +33,11 @@ class Family(Protocol):
     @property
     def fixed(self) -> frozenset[str]:
         """Fields of the parameters that the M-step leaves alone."""
+        ...
+
+    @property
+    def component_axes(self) -> Mapping[str, tuple[int, ...]]:
+        """For each parameter field that has them, the axes that run over components."""
         ...
 
     @property
@@ -69,12 +75,45 @@ class Family(Protocol):
 
     def default_prior(self, data: Any) -> Any: ...
 
+    def describe_prior(self, prior: Any) -> list[str]:
+        """The prior in words, one sentence a field."""
+        ...
+
+    @property
+    def default_prior_note(self) -> str:
+        """Whether the default prior looks at the data, in a sentence."""
+        ...
+
+    def check_prior(self, prior: Any, data: Any) -> Any:
+        """The prior with its hyperparameters in full shape; raises where a shape or bound is wrong."""
+        ...
+
+    def proper_prior(self, prior: Any) -> Any:
+        """The prior with bounded flat groups written out; raises where a flat group leaves the posterior improper."""
+        ...
+
+    def check(self, data: Any) -> None:
+        """Raise where these data cannot be fitted with these settings."""
+        ...
+
+    def complete_start(self, given: Mapping[str, Any], data: Any) -> Any:
+        """Checked starting values from some of the fields; the others take neutral values."""
+        ...
+
     def init(self, data: Any, rng: np.random.Generator, how: str) -> Any:
         """Starting values by one of the methods of `core.starts`."""
         ...
 
     def simulate(self, params: Any, like: Any, rng: np.random.Generator) -> tuple[Any, Any]:
         """Ancestral sampling: data of the size of `like`, and the latents that produced them."""
+        ...
+
+    def points(self, data: Any) -> tuple[Array, tuple[str, ...]]:
+        """The data as points (N, D) to draw, and the names of the axes."""
+        ...
+
+    def component_moments(self, params: Any, data: Any) -> tuple[Array, Array]:
+        """Mean (K, D) and covariance (K, D, D) of p(x | z = k), in the space of `points`."""
         ...
 
     def inspect(self, params: Any, stats: Any, data: Any, previous: Any) -> tuple[Event, ...]:

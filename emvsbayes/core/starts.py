@@ -7,6 +7,10 @@ from its own child of one seed:
     k-means++     K rows, each drawn with probability ∝ squared distance to the nearest so far (Arthur, Vassilvitskii 2007)
     random_rows   K distinct rows, drawn uniformly
 
+A fourth is for looking at singularities on purpose, and no part of the cycle:
+
+    random_scales K rows, with spreads drawn log-uniformly from the data's own down to a hundredth of it
+
 Ranking: by the objective that was climbed; singular and non-finite runs last.
 """
 
@@ -26,6 +30,7 @@ from emvsbayes.core.protocol import Family, Schedule
 from emvsbayes.core.trace import Run
 
 METHODS = ("kmeans", "k-means++", "random_rows")
+ALL_METHODS = (*METHODS, "random_scales")
 SAME_OPTIMUM = 0.01  # nats: runs closer than this in their objective reached the same optimum
 
 
@@ -48,10 +53,10 @@ def choose_rows(points: Array, weights: Array, k: int, rng: np.random.Generator,
     distinct = candidates[np.unique(points[candidates], axis=0, return_index=True)[1]]
     if len(distinct) >= k:  # two equal centres would stay equal for ever
         candidates = distinct
-    if how == "random_rows":
+    if how not in ALL_METHODS:
+        raise unknown("starting method", how, ALL_METHODS)
+    if how.startswith("random"):
         return rng.choice(candidates, size=k, replace=False)
-    if how not in METHODS:
-        raise unknown("starting method", how, METHODS)
     chosen = [int(rng.choice(candidates, p=weights[candidates] / weights[candidates].sum()))]
     nearest = np.full(len(points), np.inf)
     while len(chosen) < k:

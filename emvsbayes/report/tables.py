@@ -15,6 +15,7 @@ from emvsbayes.compare.record import (
     Parameter,
     Points,
     Provenance,
+    Published,
     Restarts,
     Singularity,
     Step,
@@ -47,6 +48,22 @@ def checks(found: list[Check]) -> Table:
         rows,
         frozenset({3, 4}),
     )
+
+
+def published(found: list[Published]) -> Table:
+    """Numbers in print beside ours."""
+    rows = [
+        [
+            p.what,
+            p.name,
+            ", ".join(fmt.fixed(value, p.digits) for value in p.printed),
+            ", ".join(fmt.fixed(value, p.digits + 2) for value in p.ours),
+            _verdict(p.passed),
+        ]
+        for p in found
+    ]
+    headers = ["what", "field", "in print", "here", "same as printed"]
+    return Table("Numbers in print beside ours", headers, rows, frozenset({1, 4}))
 
 
 def parameters(points: Points) -> Table:
@@ -194,15 +211,19 @@ def half_steps(climb: Climb) -> Table:
     rows = []
     for step in shown:
         if step is None:
-            rows.append(["⋮"] * 6)
+            rows.append(["⋮"] * 7)
             continue
         gap = "0" if step.kl == 0 else fmt.number(step.kl, 4)
         numbers = [fmt.fixed(step.elbo, places), gap, fmt.fixed(step.log_likelihood, places)]
-        rows.append([f"{step.passes:g}", step.half, *numbers, fmt.fixed(step.log_prior, 4)])
+        check = [fmt.fixed(step.log_prior, 4), "0" if step.residual == 0 else fmt.number(step.residual, 1)]
+        rows.append([f"{step.passes:g}", step.half, *numbers, *check])
     name = {"ml": "maximum likelihood", "map": "MAP"}[climb.objective]
-    headers = ["pass", "half-step", "ELBO", "KL", "log-likelihood", "log prior"]
+    headers = ["pass", "half-step", "ELBO", "KL", "log-likelihood", "log prior", "residual"]
     rate = "" if climb.rate is None else f" Observed rate of convergence: {fmt.number(climb.rate, 3)}."
-    note = f"{fmt.count(climb.n_half_steps)} half-steps in all.{rate}"
+    note = (
+        "The residual is ELBO + KL − log-likelihood, relative to max(1, |log-likelihood|); "
+        f"the largest is over {fmt.count(climb.n_half_steps)} half-steps, of this climb and of the best fit.{rate}"
+    )
     return Table(f"Half-steps of {name}", headers, rows, frozenset({1}), note)
 
 

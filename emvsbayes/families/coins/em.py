@@ -49,6 +49,7 @@ class Coins:
     name = "coins"
     capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
     component_axes = {"weights": (0,), "probs": (0,)}
+    default_prior_note = "The default prior does not look at the data."
 
     def check(self, data: CoinsData) -> None:
         """Raise where these data cannot be fitted with these settings."""
@@ -96,6 +97,16 @@ class Coins:
     def default_prior(self, data: CoinsData) -> CoinsPrior:
         """probs ~ Beta(2, 2), weights ~ Dirichlet(1); it does not look at the data."""
         return CoinsPrior(BetaPrior(np.array(2.0), np.array(2.0)), DirichletPrior(np.array(1.0)))
+
+    def describe_prior(self, prior: CoinsPrior) -> list[str]:
+        """One sentence a field."""
+        held = {name: f"{name}: held fixed, no prior" for name in self.fixed}
+        described = {"probs": "probs: flat", "weights": "weights: flat"}
+        if prior.probs is not None:
+            described["probs"] = f"probs ~ Beta({prior.probs.a.tolist()}, {prior.probs.b.tolist()}) for each coin"
+        if prior.weights is not None:
+            described["weights"] = f"weights ~ Dirichlet({prior.weights.concentration.tolist()})"
+        return list({**described, **held}.values())
 
     def check_prior(self, prior: CoinsPrior, data: CoinsData) -> CoinsPrior:
         """The prior, if its shapes fit this number of coins."""
@@ -149,7 +160,10 @@ class Coins:
         return CoinsParams(shaped(weights, (k,), "weights"), shaped(probs, (k,), "probs")).checked()
 
     def init(self, data: CoinsData, rng: np.random.Generator, how: str) -> CoinsParams:
-        """K-means on the observed rates, or rates drawn from Beta(h + ½, m - h + ½) of K chosen trials."""
+        """K-means on the observed rates, or rates drawn from Beta(h + ½, m - h + ½) of K chosen trials.
+
+        Coins have no scale: random_scales is random_rows here.
+        """
         rates = (data.heads / data.tosses)[:, None]
         rows = choose_rows(rates, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
         probs = rng.beta(data.heads[rows] + 0.5, data.tosses[rows] - data.heads[rows] + 0.5)
@@ -161,6 +175,15 @@ class Coins:
             probs = np.where(filled, smoothed, probs)
         probs = labelled_centers(probs[:, None], rates, data.labels, data.row_weights)[:, 0]
         return CoinsParams(np.full(self.n_components, 1 / self.n_components), np.clip(probs, 1e-3, 1 - 1e-3))
+
+    def points(self, data: CoinsData) -> tuple[Array, tuple[str, ...]]:
+        """The data as points (N, 1) to draw: the rate of heads in each trial."""
+        return (data.heads / data.tosses)[:, None], ("heads / tosses",)
+
+    def component_moments(self, params: CoinsParams, data: CoinsData) -> tuple[Array, Array]:
+        """Mean p_k (K, 1) and variance p_k (1 - p_k) / m (K, 1, 1) of the rate of heads, m the mean number of tosses."""
+        m = data.row_weights @ data.tosses / data.row_weights.sum()
+        return params.probs[:, None], (params.probs * (1 - params.probs) / m)[:, None, None]
 
     def simulate(
         self, params: CoinsParams, like: CoinsData, rng: np.random.Generator

@@ -64,6 +64,10 @@ class GaussianMixture:
 
     name = "gaussian_mixture"
     capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
+    default_prior_note = (
+        "The default prior looks at the data: its location and scale are the mean and covariance of the columns "
+        "(Fraley and Raftery 2007)."
+    )
 
     @property
     def component_axes(self) -> dict[str, tuple[int, ...]]:
@@ -153,6 +157,24 @@ class GaussianMixture:
             InverseWishartPrior(np.array(d + 2.0), scale),
             DirichletPrior(np.array(1.0)),
         )
+
+    def describe_prior(self, prior: GaussianPrior) -> list[str]:
+        """One sentence a field."""
+        described = {"means": "means: flat", "covariances": "covariances: flat", "weights": "weights: flat"}
+        if prior.means is not None:
+            location = np.array2string(prior.means.location, precision=4, separator=", ")
+            described["means"] = f"means | covariances ~ N({location}, covariance / {prior.means.strength:g})"
+        if prior.covariances is not None:
+            dof, scale = prior.covariances.dof, np.array2string(prior.covariances.scale, precision=4, separator=", ")
+            described["covariances"] = {
+                "full": f"covariances ~ inverse-Wishart({dof:g}, {scale}) for each component",
+                "tied": f"covariances ~ inverse-Wishart({dof:g}, {scale}), once",
+                "diag": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component and column",
+                "spherical": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component",
+            }[self.covariance]
+        if prior.weights is not None:
+            described["weights"] = f"weights ~ Dirichlet({prior.weights.concentration.tolist()})"
+        return list({**described, **{name: f"{name}: held fixed, no prior" for name in self.fixed}}.values())
 
     def check_prior(self, prior: GaussianPrior, data: GaussianData) -> GaussianPrior:
         """The prior with every hyperparameter in its full shape."""
@@ -245,6 +267,8 @@ class GaussianMixture:
         k = self.n_components
         centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
         seeds = GaussianParams(np.full(k, 1 / k), centers, self._wide(data))
+        if how == "random_scales":
+            return self._rescaled(seeds, rng)
         if how != "kmeans":
             return seeds
         partition = lloyd(points, data.row_weights, points[rows])
@@ -258,6 +282,22 @@ class GaussianMixture:
             covariances = wide if self.covariance == "tied" else np.where(_like(thin, wide), wide, solution.covariances)
             return replace(solution, covariances=covariances)
         return solution
+
+    def _rescaled(self, params: GaussianParams, rng: np.random.Generator) -> GaussianParams:
+        """Covariances times factors drawn log-uniformly from 1e-4 to 1."""
+        factors = 10.0 ** -rng.uniform(0, 4, size=1 if self.covariance == "tied" else self.n_components)
+        return replace(params, covariances=params.covariances * _like(factors, params.covariances))
+
+    def points(self, data: GaussianData) -> tuple[Array, tuple[str, ...]]:
+        """The data as points (N, D) to draw, and the names of the axes."""
+        return data.X, data.columns
+
+    def component_moments(self, params: GaussianParams, data: GaussianData) -> tuple[Array, Array]:
+        """Mean (K, D) and covariance (K, D, D) of p(x | z = k), in the space of `points`."""
+        covariances = self._expanded(params)
+        if covariances.ndim == 2:
+            covariances = covariances[:, :, None] * np.eye(params.means.shape[1])
+        return params.means, np.array(covariances)
 
     def simulate(
         self, params: GaussianParams, like: GaussianData, rng: np.random.Generator

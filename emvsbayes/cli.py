@@ -1,0 +1,282 @@
+"""The command line: thin commands over the public functions; PyMC is imported by the one that samples.
+
+Exit codes: 0 fine, 2 bad input or usage, 3 not converged (EM or sampler), 4 the requested fit is singular.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import tomllib
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emvsbayes import __version__
+from emvsbayes.core.errors import InputError, unknown
+
+CODES = """
+
+\b
+Exit codes:
+  0  fine
+  2  bad input or usage
+  3  not converged (EM or sampler)
+  4  the requested fit is singular
+"""
+NOT_CONVERGED, SINGULAR = 3, 4
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="emvsbayes")
+def main() -> None:
+    """Latent-variable models fitted twice: with EM, and as the same model in PyMC; and a report that compares them."""
+
+
+main.help = str(main.help) + CODES
+
+
+def command(function: Callable[..., int | None]) -> click.Command:
+    """A command of `main`: bad input becomes one sentence and exit code 2; every --help lists the exit codes."""
+
+    @wraps(function)
+    def run(**options: Any) -> None:
+        try:
+            code = function(**options)
+        except InputError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+        except OSError as error:
+            click.echo(f"Error: {error.strerror or error} ({error.filename or 'input or output'}).", err=True)
+            sys.exit(2)
+        sys.exit(code or 0)
+
+    run.__doc__ = str(function.__doc__) + CODES
+    return main.command(function.__name__.removesuffix("_command"))(run)
+
+
+def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command that takes a data file asks: the model, the columns, the prior, the starts."""
+    options = [
+        click.argument("data", type=click.Path(path_type=Path)),
+        click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
+        click.option("-k", "--components", "n_components", type=int, required=True, help="Number of components K."),
+        click.option("--columns", help="Columns to use, separated by commas; all by default."),
+        click.option("--covariance", help="Gaussian mixtures: full, tied, diag or spherical."),
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
+        click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
+        click.option("--weights", help="Column of sample weights."),
+        click.option("--start", help="Starting values: JSON, or a .json or .toml file, or a starting method."),
+        click.option("--starts", "n_starts", type=int, help="Number of starts; 20 by default."),
+        click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
+        click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
+        click.option("--seed", type=int, default=0, show_default=True),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def sampling_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How to sample, and where to write."""
+    options = [
+        click.option("--no-sampling", is_flag=True, help="EM only: a page without a posterior; never imports PyMC."),
+        click.option("--fresh", is_flag=True, help="Draw again even where the same draws are cached."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@command
+def list_command() -> None:
+    """Families and studies."""
+    from emvsbayes.families import FAMILIES
+    from emvsbayes.studies.spec import STUDIES
+
+    click.echo("families")
+    for name, twin in FAMILIES.items():
+        settings = "; ".join(f"{key}: {', '.join(values)}" for key, values in {**twin.settings, **twin.shorthand}.items())
+        click.echo(f"  {name:<18} {twin.summary} ({settings})")
+    click.echo("studies")
+    for name, study in STUDIES.items():
+        click.echo(f"  {name:<18} {study.title} ({study.family}, K = {study.n_components})")
+
+
+@command
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every study.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@sampling_options
+def run_command(names: tuple[str, ...], everything: bool, out: Path, no_sampling: bool, fresh: bool) -> int:
+    """Run studies by name: OUT/NAME/index.html each, and OUT/index.html, the gallery."""
+    from emvsbayes.studies import STUDIES, run_study
+    from emvsbayes.studies.saving import writable, write_gallery
+
+    if not names and not everything:
+        raise InputError(f"name a study, or use --all; the studies are {', '.join(STUDIES)}.")
+    studies = [STUDIES[name] for name in (STUDIES if everything else names)]
+    writable(out)
+    codes = []
+    for study in studies:
+        compared = run_study(study, sampling=not no_sampling, fresh=fresh, say=progress)
+        codes.append(_finish(compared, out / study.name))
+    progress(f"gallery: {write_gallery(out)}")
+    return max(codes)
+
+
+@command
+@model_options
+@click.option("--prior", default="default", show_default=True, help="default, or JSON, or a .json or .toml file.")
+@click.option("--draws", type=int, default=1000, show_default=True)
+@click.option("--tune", type=int, default=1000, show_default=True)
+@click.option("--chains", type=int, default=4, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Output folder; the name of the data file by default.")
+@sampling_options
+def compare_command(
+    data: Path,
+    prior: str,
+    draws: int,
+    tune: int,
+    chains: int,
+    out: Path | None,
+    no_sampling: bool,
+    fresh: bool,
+    **model: Any,
+) -> int:
+    """Compare EM and PyMC on your own data: OUT/index.html, result.json and posterior.nc."""
+    from emvsbayes.studies import compare
+    from emvsbayes.studies.saving import writable
+
+    out = writable(out or Path(f"{data.stem}-report"))
+    compared = compare(
+        X=data,
+        prior=structured(prior, "prior", names=("default",)),
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        sampling=not no_sampling,
+        fresh=fresh,
+        say=progress,
+        **_model(data, model),
+    )
+    return _finish(compared, out)
+
+
+@command
+@model_options
+@click.option("--prior", default="none", show_default=True, help="none, default, JSON, or a .json or .toml file.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
+def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> int:
+    """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC."""
+    from emvsbayes.fitting import fit
+    from emvsbayes.studies.saving import writable
+
+    if json_path is not None:
+        writable(json_path.parent)
+    given = structured(prior, "prior", names=("none", "default"))
+    arguments = _model(data, model)
+    fitted = fit(X=arguments.pop("X", data), prior=None if given == "none" else given, **arguments)
+    click.echo(fitted.summary())
+    if json_path is not None:
+        json_path.write_text(fitted.to_json(), encoding="utf-8")
+    return _exit_code(fitted.status.name)
+
+
+@command
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The page to write; index.html beside it by default.")
+def render_command(result: Path, out: Path | None) -> None:
+    """Redraw the page of a result.json, without PyMC."""
+    from emvsbayes.report.page import render
+    from emvsbayes.studies.saving import PAGE, read_result, writable
+
+    page = out or result.parent / PAGE
+    text = render(read_result(result))
+    writable(page.parent)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(text, encoding="utf-8")
+    click.echo(str(page))
+
+
+def progress(line: str) -> None:
+    """A line of progress, on standard error so that results can be piped."""
+    click.echo(click.style(line, dim=True), err=True)
+
+
+def structured(value: str | None, what: str, names: tuple[str, ...]) -> Any:
+    """One of `names`, or inline JSON, or the contents of a .json or .toml file."""
+    if value is None or value in names:
+        return value
+    try:
+        if value.lstrip().startswith("{"):
+            return json.loads(value)
+        path = Path(value)
+        if path.suffix == ".json":
+            return json.loads(path.read_text(encoding="utf-8"))
+        if path.suffix == ".toml":
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"the {what} file {value} does not exist; check the path.") from None
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the {what} is not valid JSON or TOML: {error}.") from None
+    raise unknown(what, value, names)
+
+
+def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `model_options` as arguments of `fit` and `compare`."""
+    from emvsbayes.core.starts import ALL_METHODS
+    from emvsbayes.tables import read_table
+
+    settings = {}
+    for pair in options.pop("settings"):
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise InputError(f"--set needs NAME=VALUE; it is {pair!r}.")
+        settings[name] = value
+    if covariance := options.pop("covariance"):
+        settings["covariance"] = covariance
+    stop = {"tol": options.pop("tol"), "max_passes": options.pop("max_passes")}
+    start = structured(options.pop("start"), "start", names=ALL_METHODS)
+    arguments = {
+        **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "seed")},
+        "settings": settings,
+        "start": start,
+        "stop": {name: value for name, value in stop.items() if value is not None},
+    }
+    special = {"labels": options.pop("labels"), "sample_weight": options.pop("weights")}
+    columns = options.pop("columns")
+    table = read_table(data)
+    for argument, column in special.items():
+        if column is not None:
+            values = table.select([column]).numbers()[:, 0]
+            if argument == "labels":
+                values = [-1 if value != value else value for value in values]
+            arguments[argument] = values
+    kept = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
+    arguments["X"] = table.select([name for name in kept if name not in special.values()])
+    return arguments
+
+
+def _finish(compared: Any, folder: Path) -> int:
+    """Write the report, print the verdict and the path of the page; the exit code."""
+    page = compared.save(folder)
+    for sentence in compared.verdict:
+        click.echo(textwrap.fill(sentence, width=100, subsequent_indent="  "))
+    for check in compared.record.checks:
+        if not check.passed:
+            click.echo(f"CHECK FAILED {check.name}: {check.value:.3g}, bound {check.bound:g} ({check.sentence})")
+    click.echo(str(page))
+    codes = [_exit_code(fit.status.name) for fit in (compared.ml, compared.map)]
+    sampled = compared.record.switching is not None
+    if sampled and not compared.record.points.labels_resolved:
+        codes.append(NOT_CONVERGED)
+    return max(codes)
+
+
+def _exit_code(status: str) -> int:
+    return {"CONVERGED": 0, "SINGULAR": SINGULAR}.get(status, NOT_CONVERGED)

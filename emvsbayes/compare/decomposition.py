@@ -1,0 +1,54 @@
+"""Question 4: does ln p(X | θ) = ELBO(q, θ) + KL(q ‖ p(Z | X, θ)) hold at every half-step?
+
+ELBO comes from sufficient statistics and an entropy, KL from differences of log-responsibilities, the log-likelihood
+from a log-sum-exp over components: three code paths, so that their agreement is a check.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.compare.record import MARKS, Climb, Decomposition, Step
+from emvsbayes.compare.scalars import thinned
+from emvsbayes.core.starts import Restart
+from emvsbayes.core.trace import Run
+
+
+def teaching_start(runs: dict[str, list[Restart]]) -> Any | None:
+    """A poor start from which both climbs reach their best optimum: the one with the most passes to show."""
+    best = {name: {r.index: r.run for r in found if r.optimum == 0} for name, found in runs.items()}
+    shared = set(best["ml"]) & set(best["map"])
+    if not shared:
+        return None
+    index = max(shared, key=lambda i: (min(best["ml"][i].passes, 60), -i))
+    return best["ml"][index].start
+
+
+def compare_decomposition(ml: Run, map_: Run, others: list[Run]) -> Decomposition:
+    """The half-steps of two climbs; the largest residual is also over `others` with the same objective."""
+    return Decomposition([_climb("ml", ml, others[:1]), _climb("map", map_, others[1:])])
+
+
+def _climb(objective: Any, run: Run, others: list[Run]) -> Climb:
+    steps = list(run.trace)
+    kept = thinned(len(steps), MARKS)
+    traces = [run.trace, *(other.trace for other in others)]
+    return Climb(
+        objective=objective,
+        steps=[
+            Step(s.passes, s.half, s.elbo, s.kl, s.log_likelihood, s.log_prior, s.residual)
+            for s in (steps[i] for i in kept)
+        ],
+        n_half_steps=sum(len(trace) for trace in traces),
+        largest_residual=max(trace.largest_residual for trace in traces),
+        rate=_rate([s.objective for s in steps if s.half == "E"]),
+    )
+
+
+def _rate(objective: list[float]) -> float | None:
+    """Linear rate of convergence: the median ratio of successive gains over the last ten above rounding."""
+    gains = np.diff(objective)
+    gains = gains[gains > 1e-9 * (1 + abs(objective[-1]))][-11:]
+    return float(np.median(gains[1:] / gains[:-1])) if len(gains) > 2 else None

@@ -1,0 +1,62 @@
+"""Scalars by name: every free entry of a parameter record, named as ArviZ names it.
+
+    means[0, waiting]    covariances[1, waiting, eruptions]    weights[2]
+
+Of a symmetric matrix only the lower triangle is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import Array
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One entry of a parameter field: its name, its field, its index, and its component (-1 for none)."""
+
+    name: str
+    field: str
+    index: tuple[int, ...]
+    component: int
+
+    def of(self, params: Any) -> float:
+        """The entry of a parameter record."""
+        return float(getattr(params, self.field)[self.index])
+
+    def draws(self, posterior: Mapping[str, Any]) -> Array:
+        """The entry of every draw, (chain, draw)."""
+        values = posterior[self.field].transpose("chain", "draw", ...).values
+        return values[(slice(None), slice(None), *self.index)]
+
+
+def scalars(params: Any, family: Any, columns: Sequence[str]) -> list[Scalar]:
+    """The free scalars of a parameter record, held fields left out."""
+    found = []
+    for field in params.__dataclass_fields__:
+        if field in family.fixed:
+            continue
+        value = getattr(params, field)
+        component_axes = family.component_axes.get(field, ())
+        for index in np.ndindex(value.shape):
+            inner = [i for axis, i in enumerate(index) if axis not in component_axes]
+            if len(inner) == 2 and inner[1] > inner[0]:
+                continue  # the upper triangle of a symmetric matrix
+            labels = [
+                str(i) if axis in component_axes or i >= len(columns) else columns[i] for axis, i in enumerate(index)
+            ]
+            component = index[component_axes[0]] if component_axes else -1
+            found.append(Scalar(f"{field}[{', '.join(labels)}]", field, index, component))
+    return found
+
+
+def thinned(n: int, most: int) -> Array:
+    """At most `most` positions out of n, evenly spaced, first and last among them."""
+    if n <= most:
+        return np.arange(n)
+    return np.unique(np.round(np.linspace(0, n - 1, most)).astype(int))

@@ -1,0 +1,99 @@
+"""Question 3: how often does maximum likelihood collapse, and what does the prior do about it?
+
+The same random starts are climbed twice, under the likelihood and under the posterior density. Starts draw the spread
+of each component log-uniformly from the data's own down to a hundredth of it (`random_scales`): spikes of the
+likelihood are narrow, and starts that are all wide would never show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+from emvsbayes.compare.record import MARKS, Optimum, Path, Restarts, Singularity, Start
+from emvsbayes.compare.scalars import thinned
+from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.records import plain
+from emvsbayes.core.starts import Restart, restarts
+from emvsbayes.core.trace import Status
+
+HOW = "random_scales"
+N_STARTS = 100
+N_PATHS = 6  # of collapsed starts, beside the best one
+
+
+def compare_singularity(
+    problem: Any, prior: Any, stop: Any, seed: int, progress: Callable[[str], None] = lambda line: None
+) -> tuple[Singularity, dict[str, list[Restart]]]:
+    """Both sets of restarts as a record, and as runs by objective."""
+    runs = {}
+    for objective, with_prior in (("ml", None), ("map", prior)):
+        progress(f"EM: {N_STARTS} random starts, {'maximum likelihood' if objective == 'ml' else 'MAP'}")
+        runs[objective] = restarts(
+            problem.family,
+            problem.data,
+            N_STARTS,
+            seed,
+            methods=(HOW,),
+            complete=problem.hold,
+            prior=with_prior,
+            stop=stop,
+        )
+    records = {name: _record(problem, name, found, prior if name == "map" else None) for name, found in runs.items()}
+    return Singularity(HOW, N_STARTS, records["ml"], records["map"]), runs
+
+
+def _record(problem: Any, objective: Any, found: list[Restart], prior: Any) -> Restarts:
+    collapsed = [r for r in found if r.run.status is Status.SINGULAR]
+    counts: dict[int, list[Restart]] = {}
+    for restart in found:
+        if restart.optimum >= 0:
+            counts.setdefault(restart.optimum, []).append(restart)
+    optima = [
+        Optimum(number, group[0].run.objective, len(group), plain(group[0].run.params))
+        for number, group in sorted(counts.items())
+    ]
+    shown = [r for r in found[:1] if r.optimum >= 0] + collapsed[:N_PATHS]
+    return Restarts(
+        objective,
+        [_start(r) for r in found],
+        optima,
+        len(collapsed),
+        [_path(problem, r, prior) for r in shown],
+    )
+
+
+def _start(restart: Restart) -> Start:
+    run = restart.run
+    event = next((e for e in run.events if e.kind == "singular"), None)
+    return Start(
+        index=restart.index,
+        status=run.status.name,
+        log_likelihood=_finite(run.log_likelihood),
+        objective=_finite(run.objective),
+        passes=run.passes,
+        optimum=restart.optimum,
+        component=None if event is None else event.component,
+        rows=[] if event is None else list(event.rows[:8]),
+        n_collapsed_rows=0 if event is None else len(event.rows),
+    )
+
+
+def _path(problem: Any, restart: Restart, prior: Any) -> Path:
+    """The log-likelihood after each pass, by running the start again with its trace."""
+    passes = restart.run.passes + (restart.run.status is Status.SINGULAR)
+    stop = Stop(tol=0.0, max_passes=passes)
+    run = run_em(problem.family, problem.data, restart.run.start, prior=prior, stop=stop)
+    steps = [step for step in run.trace if step.half == "E" and isfinite(step.log_likelihood)]
+    kept = thinned(len(steps), MARKS // (N_PATHS + 1))
+    return Path(
+        restart.index,
+        restart.run.status.name,
+        [int(steps[i].passes) for i in kept],
+        [steps[i].log_likelihood for i in kept],
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

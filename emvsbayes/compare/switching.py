@@ -1,0 +1,113 @@
+"""Question 2: did the sampler see one labelling or several?
+
+The likelihood, and a prior exchangeable over components, do not change when components are renamed: the posterior has
+K! copies of everything. A chain may stay in one copy, or switch. R-hat of the raw draws then measures labels, not
+convergence; after relabelling towards the EM pivot it measures convergence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import factorial, isfinite
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.compare.record import MARKS, Convergence, Switching, TraceSeries
+from emvsbayes.compare.scalars import Scalar, thinned
+from emvsbayes.core.checks import Array
+
+RHAT = 1.01
+
+
+def compare_switching(scalars: list[Scalar], raw: Any, relabelled: Any, pivot: str) -> Switching:
+    """Diagnose labels from the raw tree and the relabelled one."""
+    before, after = raw["posterior"].to_dataset(), relabelled["posterior"].to_dataset()
+    moves = relabelled["relabelling"]["permutation"].values  # (chain, draw, K)
+    chains, draws, k = moves.shape
+    switches = (moves[:, 1:] != moves[:, :-1]).any(axis=2).sum(axis=1)
+    visited = Counter(tuple(int(i) for i in move) for move in moves.reshape(-1, k))
+    convergence = [
+        Convergence(s.name, *_rhat_ess(s.draws(before), s.draws(after))) for s in scalars if s.field in before
+    ]
+    return Switching(
+        method=str(relabelled["relabelling"].attrs["method"]).upper(),
+        pivot=pivot,
+        chains=chains,
+        draws=draws,
+        switches=[int(count) for count in switches],
+        labellings_visited=len(visited),
+        labellings_possible=factorial(k),
+        labelling_shares={
+            " ".join(map(str, move)): count / (chains * draws) for move, count in visited.most_common(24)
+        },
+        convergence=convergence,
+        trace=_trace(scalars, before, after),
+        divergences=int(raw["sample_stats"]["diverging"].sum()),
+        diagnosis=_diagnose(relabelled),
+        agreement=float(relabelled["relabelling"]["agreement"].mean()),
+    )
+
+
+def unresolved(switching: Switching) -> str:
+    """Why component-wise summaries would mean nothing; empty where the labels are resolved."""
+    worst = max(switching.convergence, key=lambda c: c.rhat_after or 0.0, default=None)
+    if worst is None or worst.rhat_after is None or worst.rhat_after < RHAT:
+        return ""
+    return (
+        f"labels are unresolved: R-hat of {worst.name} is {worst.rhat_after:.3f} after relabelling, so that the chains "
+        "sit in modes that are not relabellings of one another, or have not converged"
+    )
+
+
+def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
+    from arviz_stats.base import array_stats
+
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    found = [array_stats.rhat(draws, **axes) for draws in (before, after)]
+    found += [array_stats.ess(draws, **axes) for draws in (before, after)]
+    return tuple(float(value) if isfinite(value) else None for value in found)
+
+
+def _diagnose(tree: Any) -> list[str]:
+    """What `az.diagnose` finds in the relabelled draws, one sentence each; empty when it finds nothing."""
+    from arviz_stats import diagnose
+
+    _, found = diagnose(tree, show_diagnostics=False, return_diagnostics=True)
+    sentences = []
+    if n := found.get("divergent", {}).get("n_divergent"):
+        sentences.append(f"{n} divergent transitions: the step size is too large somewhere.")
+    if n := found.get("treedepth", {}).get("n_max"):
+        sentences.append(f"{n} transitions reached the largest tree depth: slow exploration.")
+    if chains := found.get("bfmi", {}).get("failed_chains"):
+        sentences.append(f"low energy fraction (E-BFMI) in {len(chains)} chain(s): heavy tails explored slowly.")
+    if names := found.get("ess", {}).get("bad_params"):
+        sentences.append(f"low effective sample size: {', '.join(map(str, names[:4]))}.")
+    if names := found.get("rhat", {}).get("bad_params"):
+        sentences.append(f"R-hat above {RHAT}: {', '.join(map(str, names[:4]))}.")
+    return sentences
+
+
+def _trace(scalars: list[Scalar], before: Any, after: Any) -> TraceSeries:
+    """The field that tells the components apart best: largest spread of component means against draws about them."""
+    groups: dict[tuple[str, tuple[int, ...]], list[Scalar]] = {}
+    for s in scalars:
+        if s.component >= 0 and s.field in after:
+            groups.setdefault((s.field, s.index[1:]), []).append(s)
+
+    def separation(group: list[Scalar]) -> float:
+        draws = np.stack([s.draws(after) for s in group])
+        within = draws.std(axis=(1, 2)).mean()
+        return float(draws.mean(axis=(1, 2)).std() / within) if within > 0 else 0.0
+
+    if not groups:
+        return TraceSeries("", [], [], [])
+    chosen = max(groups.values(), key=separation)
+    chains, n = chosen[0].draws(after).shape
+    kept = thinned(n, MARKS // max(1, len(chosen)))
+    series = {
+        name: [[s.draws(data)[chain][kept].tolist() for s in chosen] for chain in range(chains)]
+        for name, data in (("before", before), ("after", after))
+    }
+    name = chosen[0].name.replace("[0, ", "[k, ").replace("[0]", "[k]")
+    return TraceSeries(name, kept.tolist(), **series)

@@ -1,0 +1,72 @@
+"""The code a page prints: the EM loop, and the PyMC model. Both run as printed; a test runs them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from emvsbayes.core.records import plain
+from emvsbayes.problem import Problem
+from emvsbayes.tables import Table
+
+EM = '''\
+{imports}
+from emvsbayes.problem import pose
+
+problem = pose({pose})
+family, data = problem.family, problem.data
+params = problem.start({start})
+
+for passes in range({passes}):
+    q = family.e_step(params, data)         # E half-step: q <- p(Z | X, params)
+    stats = family.expect(q, data, params)  # expected sufficient statistics
+    params = family.m_step(stats, params)   # M half-step: params <- argmax E_q[ln p(X, Z | params)]
+
+print(params)
+print("log-likelihood", family.log_likelihood(params, data))
+'''
+
+PYMC = '''\
+{source}
+
+
+if __name__ == "__main__":
+    {imports}
+    from emvsbayes.problem import pose
+
+    problem = pose({pose})
+    prior = problem.prior({prior})
+    model = build(problem.family, problem.data, prior, problem.start({start}))
+    print(model.point_logps())
+'''
+
+
+def em_listing(study: Any, data: Any, start: Any, passes: int) -> str:
+    """The loop of one maximum-likelihood run from `start`, as a script; `data` None stands for the study's own."""
+    imports, call = _pose(study, data)
+    return EM.format(imports=imports, pose=call, start=plain(start), passes=passes).lstrip()
+
+
+def pymc_listing(problem: Problem, study: Any, data: Any, start: Any) -> str:
+    """The module that built the sampled model, and the lines that build it again."""
+    spec = find_spec(problem.twin.builder.split(":")[0])
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin else ""
+    imports, call = _pose(study, data)
+    return PYMC.format(
+        source=source.rstrip(), imports=imports or "pass", pose=call, prior=repr(study.prior), start=plain(start)
+    )
+
+
+def _pose(study: Any, data: Any) -> tuple[str, str]:
+    """An import line and the arguments of `pose` that describe the problem again."""
+    imports, table = "", "X"  # X: the array or frame that was passed
+    if data is None:
+        imports, table = "from emvsbayes.studies import STUDIES", f"STUDIES[{study.name!r}].table()"
+    elif isinstance(data, Table) and Path(data.source).suffix:
+        imports, table = "from emvsbayes.tables import read_table", f"read_table({data.source!r}).select({data.columns})"
+    elif isinstance(data, str | Path):
+        table = repr(str(data))
+    words = [repr(study.family), table, f"n_components={study.n_components}"]
+    words += [f"{name}={value!r}" for name in ("settings", "fixed") if (value := getattr(study, name))]
+    return imports, ", ".join(words)
