@@ -154,7 +154,6 @@ def compare_command(
 
     out = writable(out or Path(f"{data.stem}-report"))
     compared = compare(
-        X=data,
         prior=structured(prior, "prior", names=("default",)),
         draws=draws,
         tune=tune,
@@ -179,8 +178,7 @@ def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
     if json_path is not None:
         writable(json_path.parent)
     given = structured(prior, "prior", names=("none", "default"))
-    arguments = _model(data, model)
-    fitted = fit(X=arguments.pop("X", data), prior=None if given == "none" else given, **arguments)
+    fitted = fit(prior=None if given == "none" else given, **_model(data, model))
     click.echo(fitted.summary())
     if json_path is not None:
         json_path.write_text(fitted.to_json(), encoding="utf-8")

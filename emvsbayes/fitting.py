@@ -107,7 +107,13 @@ class Fit:
 
     def predict(self, X: Any) -> Array:
         """Responsibilities (M, K) of the components for new data."""
-        data = FAMILIES[self.family.name].data.read(as_table(X))
+        table = as_table(X)
+        unnamed = table.columns == tuple(f"x{i}" for i in range(len(table.columns)))
+        if self.columns and not unnamed and set(self.columns) <= set(table.columns):
+            table = table.select(self.columns)  # by name, in whatever order they come
+        elif self.columns and len(self.columns) != len(table.columns):
+            raise InputError(f"the fit has {len(self.columns)} columns; {table.source} has {len(table.columns)}.")
+        data = FAMILIES[self.family.name].data.read(table)
         return self.family.e_step(self.params, data).responsibilities
 
     def summary(self) -> str:
@@ -289,6 +295,8 @@ def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:
     if isinstance(stop, Stop):
         return stop
     names = ("tol", "max_passes", "param_tol")
+    if stop is not None and not isinstance(stop, Mapping):
+        raise InputError(f"stop must be a mapping with {', '.join(names)}; it is {stop!r}.")
     for name in stop or {}:
         if name not in names:
             raise unknown("field of stop:", name, names)
@@ -319,6 +327,9 @@ def fit_problem(
         n_starts = N_STARTS if given is None else 1
     if not isinstance(n_starts, int | np.integer) or n_starts < 1:
         raise InputError(f"n_starts must be a whole number >= 1; it is {n_starts!r}.")
+
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed must be a whole number >= 0; it is {seed!r}.")
 
     found = restarts(
         family, data, n_starts, seed, given=given, methods=methods, complete=problem.hold, prior=prior, stop=stop

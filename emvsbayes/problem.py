@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from emvsbayes.core.checks import real_array
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
 from emvsbayes.core.twin import Twin
@@ -75,6 +76,9 @@ def pose(
     InputError
         For anything that cannot be used, in one sentence.
     """
+    for name, value in (("settings", settings), ("fixed", fixed)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(f"{name} must be a mapping; it is {value!r}.")
     settings, held = dict(settings or {}), dict(fixed or {})
     if isinstance(family, str):
         if family not in FAMILIES:
@@ -88,16 +92,18 @@ def pose(
         twin = FAMILIES[name]
         settings = {**{k: getattr(family, k) for k in twin.settings}, **settings}
         n_components = family.n_components if n_components is None else n_components
+        for field in sorted(family.fixed - set(held)):
+            raise InputError(f"the family holds {field} fixed but has no values for it; give fixed={{{field!r}: ...}}.")
     if n_components is None:
         raise InputError(f"{name} needs n_components, the number of components K >= 1.")
-    if not isinstance(n_components, int | np.integer) or n_components < 1:
+    if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
         raise InputError(f"n_components must be a whole number >= 1; it is {n_components!r}.")
 
     for setting, value in list(settings.items()):
         choices = twin.settings.get(setting) or twin.shorthand.get(setting)
         if choices is None:
             raise unknown(f"setting of {name}:", setting, [*twin.settings, *twin.shorthand])
-        if value not in choices:
+        if value not in list(choices):
             raise unknown(setting, value, choices)
         if setting in twin.shorthand:
             del settings[setting]
@@ -109,7 +115,7 @@ def pose(
     for field in held:
         if field not in params_fields:
             raise unknown("fixed field", field, params_fields)
-    held = {name: np.asarray(value, dtype=np.float64) for name, value in held.items()}
+    held = {name: real_array(value, name) for name, value in held.items()}
     built = twin.family(n_components=int(n_components), fixed=frozenset(held), **settings)
     built.check(data)
     problem = Problem(twin, built, data, held)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -52,11 +53,13 @@ class Table:
     def _column(self, name: str, values: np.ndarray) -> Array:
         if values.dtype.kind in "biuf":
             return values.astype(np.float64)
+        if values.dtype.kind == "c":
+            raise InputError(f"column {name!r} of {self.source} holds complex numbers; give real ones.")
         out = np.empty(len(values))
         for row, cell in enumerate(values):
             try:
                 out[row] = np.nan if cell is None or str(cell).strip().lower() in MISSING else float(cell)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 line = "" if self.first_line is None else f", line {self.first_line + row} of the file"
                 raise InputError(
                     f"column {name!r} of {self.source} holds text ({cell!r} at row {row}{line}); "
@@ -71,7 +74,11 @@ def read_table(path: str | Path) -> Table:
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npy": _read_numpy, ".npz": _read_numpy}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path} is not a .csv, .parquet, .npy or .npz file; convert it to one of these.")
-    if not path.is_file():
+    try:
+        exists = path.is_file()
+    except OSError:  # a name that no file system takes
+        exists = False
+    if not exists:
         raise InputError(f"{path} does not exist or is not a file; check the path.")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
@@ -79,7 +86,7 @@ def read_table(path: str | Path) -> Table:
         return readers[path.suffix.lower()](path)
     except InputError:
         raise
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, EOFError, ValueError, BadZipFile, csv.Error) as error:
         raise InputError(f"{path} cannot be read as {path.suffix}: {str(error).splitlines()[0]}.") from None
 
 
@@ -101,6 +108,7 @@ def _from_array(X: Any, source: str = "the data") -> Table:
         array = np.asarray(X)
     except ValueError:
         raise InputError(f"{source} must be a rectangular array; its rows have unequal lengths.") from None
+    array = _unmasked(array if not isinstance(X, np.ma.MaskedArray) else X)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -112,7 +120,7 @@ def _from_array(X: Any, source: str = "the data") -> Table:
 def _from_mapping(columns: Mapping[Any, Any], source: str = "the data") -> Table:
     if list(columns) == ["X"]:
         return _from_array(columns["X"], source)
-    values = tuple(np.asarray(column) for column in columns.values())
+    values = tuple(_column_array(name, column, source) for name, column in columns.items())
     if any(value.ndim != 1 for value in values):
         name, value = next((n, v) for n, v in zip(columns, values, strict=True) if v.ndim != 1)
         raise InputError(f"column {name!r} of {source} must have one axis; its shape is {value.shape}.")
@@ -122,13 +130,25 @@ def _from_mapping(columns: Mapping[Any, Any], source: str = "the data") -> Table
     return Table(tuple(str(name) for name in columns), values, source)
 
 
+def _column_array(name: Any, column: Any, source: str) -> np.ndarray:
+    try:
+        return _unmasked(column if isinstance(column, np.ma.MaskedArray) else np.asarray(column))
+    except ValueError:
+        raise InputError(f"column {name!r} of {source} must have one axis; its entries have unequal lengths.") from None
+
+
+def _unmasked(array: np.ndarray) -> np.ndarray:
+    """Masked entries are missing: NaN."""
+    return array.astype(np.float64).filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
+
+
 def _read_csv(path: Path) -> Table:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if any(c.strip() for c in row)]
     if not rows:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
     header = [cell.strip() for cell in rows[0][1]]
-    if all(_is_number(cell) for cell in header):
+    if all(_is_number(cell) or cell.lower() in MISSING for cell in header) and any(map(_is_number, header)):
         header = [f"x{i}" for i in range(len(header))]
     else:
         rows = rows[1:]
@@ -163,8 +183,9 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _read_numpy(path: Path) -> Table:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return _from_array(loaded, str(path))
-    with loaded:
-        return _from_mapping({name: loaded[name] for name in loaded.files}, str(path))
+    with path.open("rb") as file:  # np.load leaves a broken archive open
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return _from_array(loaded, str(path))
+        with loaded:
+            return _from_mapping({name: loaded[name] for name in loaded.files}, str(path))

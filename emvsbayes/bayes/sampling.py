@@ -1,8 +1,7 @@
 """`sample`: the same model with the same prior, drawn with NUTS.
 
-The sampler is nutpie, always by name. Chains start at random starting values of the family, one draw of
-`core.starts` each, and never at an optimum that EM found: their agreement is then evidence. What comes back is an ArviZ
-DataTree with the groups
+The sampler is nutpie, always by name; `bayes.chains` says where chains start. What comes back is an ArviZ DataTree with
+the groups
 
     posterior, sample_stats, log_likelihood, observed_data, constant_data     as ArviZ names them
     map_estimate                                                             pm.find_MAP: the mode, a third witness
@@ -137,42 +136,29 @@ def _draw(
     chains: int,
     seed: int,
 ) -> Any:
-    from dataclasses import replace
-
     import arviz as az
     import nutpie
     import pymc as pm
-
+    import xarray as xr
     from pymc.backends.arviz import find_constants, find_observations
 
+    from emvsbayes.bayes.chains import chain_starts, run_chains
     from emvsbayes.bayes.twins import Unconstrained, certify, find_mode
 
-    def random_start(chain_seed: int) -> Any:
-        return problem.hold(problem.family.init(problem.data, np.random.default_rng(chain_seed), "random_rows"))
-
-    about = random_start(seed)
+    about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
     model = problem.twin.build(problem.family, problem.data, prior, about)
 
     began = perf_counter()
     say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, a quarter of it later")
     compiled = nutpie.compile_pymc_model(model)
-    unconstrained = Unconstrained(model)
-    compiled = replace(compiled, initial_point_func=lambda chain_seed: unconstrained(random_start(chain_seed)))
     say(f"PyMC: compiled in {perf_counter() - began:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
+    starts = [Unconstrained(model)(params) for params in chain_starts(problem, prior, chains, seed)]
     began = perf_counter()
-    tree = nutpie.sample(
-        compiled,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
-        save_warmup=False,
-        progress_bar=sys.stderr.isatty(),
-    )
+    posterior, stats = run_chains(compiled, starts, seed, draws=draws, tune=tune, show=sys.stderr.isatty())
     sampling_seconds = perf_counter() - began
     say(f"PyMC: sampled in {sampling_seconds:.1f} s; log-likelihood, mode and certificate")
 
-    tree = _tidy(tree, model)
+    tree = xr.DataTree.from_dict({"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)})
     pm.compute_log_likelihood(tree, model=model, progressbar=False)
     mode = find_mode(model, map_start if map_start is not None else about)
     certificate = certify(model, problem, prior, about, seed)
@@ -195,13 +181,7 @@ def _draw(
     return tree
 
 
-def _tidy(tree: Any, model: Any) -> Any:
-    """nutpie's output in the words of the ArviZ schema: what it names otherwise, `az.diagnose` would silently skip."""
-    import xarray as xr
-
-    posterior = tree["posterior"].to_dataset()[[rv.name for rv in model.free_RVs]]
-    given = tree["sample_stats"].to_dataset()
-    stats = given[[name for name in SAMPLE_STATS if name in given]].rename(
-        {name: new for name, new in SAMPLE_STATS.items() if name in given}
-    )
-    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+def _tidy(stats: Any) -> Any:
+    """nutpie's statistics in the words of the ArviZ schema: what it names otherwise, `az.diagnose` silently skips."""
+    names = {name: new for name, new in SAMPLE_STATS.items() if name in stats}
+    return stats[list(names)].rename(names)

@@ -6,6 +6,7 @@ from a log-sum-exp over components: three code paths, so that their agreement is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,14 @@ from emvsbayes.core.starts import Restart
 from emvsbayes.core.trace import Run
 
 
-def teaching_start(runs: dict[str, list[Restart]]) -> Any | None:
-    """A poor start from which both climbs reach their best optimum: the one with the most passes to show."""
-    best = {name: {r.index: r.run for r in found if r.optimum == 0} for name, found in runs.items()}
-    shared = set(best["ml"]) & set(best["map"])
+def teaching_start(ml: Sequence[Restart], map_: Sequence[Restart]) -> Any | None:
+    """Of the starts from which both climbs reach their best optimum, the one with the most passes to show (up to 60)."""
+    passes = [{r.index: r.run.passes for r in found if r.optimum == 0} for found in (ml, map_)]
+    starts = {r.index: r.run.start for r in ml}
+    shared = sorted(set(passes[0]) & set(passes[1]))
     if not shared:
         return None
-    index = max(shared, key=lambda i: (min(best["ml"][i].passes, 60), -i))
-    return best["ml"][index].start
+    return starts[max(shared, key=lambda index: min(passes[0][index], 60))]
 
 
 def compare_decomposition(ml: Run, map_: Run, others: list[Run]) -> Decomposition:

@@ -127,8 +127,9 @@ class TraceSeries:
 class Switching:
     """Question 2: did the sampler see one labelling or several?
 
-    `switches`: changes of labelling within each chain. `labelling_shares`: share of the draws by labelling, such as
-    "1 0". `agreement`: mean share of rows that a relabelled draw puts into the component of the pivot.
+    `labelling_shares`: share of the draws by labelling, such as
+    "1 0". By chain: `switches`, changes of labelling; `agreement`, the mean share of rows that a relabelled draw puts
+    into the component of the pivot; `log_likelihood`, its mean over draws.
     """
 
     method: str
@@ -143,7 +144,8 @@ class Switching:
     trace: TraceSeries
     divergences: int
     diagnosis: list[str]
-    agreement: float
+    agreement: list[float]
+    log_likelihood: list[float]
 
 
 @dataclass(frozen=True)

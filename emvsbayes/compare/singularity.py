@@ -19,18 +19,21 @@ from emvsbayes.core.starts import Restart, restarts
 from emvsbayes.core.trace import Status
 
 HOW = "random_scales"
+HOW_IN_WORDS = (
+    "random_scales: rows of the data as means, and spreads drawn log-uniformly from the data's own down to a hundredth"
+)
 N_STARTS = 100
-N_PATHS = 6  # of collapsed starts, beside the best one
+N_PATHS = 6  # of collapsed starts, those with the longest way first, beside the best one
 
 
 def compare_singularity(
     problem: Any, prior: Any, stop: Any, seed: int, progress: Callable[[str], None] = lambda line: None
-) -> tuple[Singularity, dict[str, list[Restart]]]:
-    """Both sets of restarts as a record, and as runs by objective."""
-    runs = {}
+) -> Singularity:
+    """The same random starts under both objectives."""
+    records = {}
     for objective, with_prior in (("ml", None), ("map", prior)):
         progress(f"EM: {N_STARTS} random starts, {'maximum likelihood' if objective == 'ml' else 'MAP'}")
-        runs[objective] = restarts(
+        found = restarts(
             problem.family,
             problem.data,
             N_STARTS,
@@ -40,8 +43,8 @@ def compare_singularity(
             prior=with_prior,
             stop=stop,
         )
-    records = {name: _record(problem, name, found, prior if name == "map" else None) for name, found in runs.items()}
-    return Singularity(HOW, N_STARTS, records["ml"], records["map"]), runs
+        records[objective] = _record(problem, objective, found, with_prior)
+    return Singularity(HOW_IN_WORDS, N_STARTS, **records)
 
 
 def _record(problem: Any, objective: Any, found: list[Restart], prior: Any) -> Restarts:
@@ -54,7 +57,8 @@ def _record(problem: Any, objective: Any, found: list[Restart], prior: Any) -> R
         Optimum(number, group[0].run.objective, len(group), plain(group[0].run.params))
         for number, group in sorted(counts.items())
     ]
-    shown = [r for r in found[:1] if r.optimum >= 0] + collapsed[:N_PATHS]
+    longest = sorted(collapsed, key=lambda r: (-r.run.passes, r.index))
+    shown = [r for r in found[:1] if r.optimum >= 0] + longest[:N_PATHS]
     return Restarts(
         objective,
         [_start(r) for r in found],

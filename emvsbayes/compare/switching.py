@@ -45,7 +45,8 @@ def compare_switching(scalars: list[Scalar], raw: Any, relabelled: Any, pivot: s
         trace=_trace(scalars, before, after),
         divergences=int(raw["sample_stats"]["diverging"].sum()),
         diagnosis=_diagnose(relabelled),
-        agreement=float(relabelled["relabelling"]["agreement"].mean()),
+        agreement=relabelled["relabelling"]["agreement"].mean("draw").values.tolist(),
+        log_likelihood=_log_likelihood(raw).tolist(),
     )
 
 
@@ -54,10 +55,19 @@ def unresolved(switching: Switching) -> str:
     worst = max(switching.convergence, key=lambda c: c.rhat_after or 0.0, default=None)
     if worst is None or worst.rhat_after is None or worst.rhat_after < RHAT:
         return ""
+    low, high = min(switching.log_likelihood), max(switching.log_likelihood)
     return (
-        f"labels are unresolved: R-hat of {worst.name} is {worst.rhat_after:.3f} after relabelling, so that the chains "
-        "sit in modes that are not relabellings of one another, or have not converged"
+        f"labels are unresolved: R-hat of {worst.name} is {worst.rhat_after:.2f} after relabelling, so that chains sit in "
+        f"modes that are not relabellings of one another, or have not converged (mean log-likelihood by chain from "
+        f"{low:.1f} to {high:.1f}, rows placed as EM does from {min(switching.agreement):.0%} to "
+        f"{max(switching.agreement):.0%})"
     )
+
+
+def _log_likelihood(tree: Any) -> Array:
+    """Mean log-likelihood by chain: it tells modes apart, and no relabelling changes it."""
+    total = sum(v.sum([d for d in v.dims if d not in ("chain", "draw")]) for v in tree["log_likelihood"].values())
+    return total.mean("draw").values
 
 
 def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:

@@ -104,7 +104,9 @@ def _labels(switching: Switching | None, points: Points) -> str:
         f"with {sum(switching.switches)} switches within chains"
     )
     if points.labels_resolved:
-        return f"{seen}; relabelled to the EM fit, the largest R-hat goes from {before:.2f} to {after:.3f}."
+        share = sum(switching.agreement) / len(switching.agreement)
+        where = "" if share > 0.95 else f", and the average draw puts only {share:.0%} of the rows where EM puts them"
+        return f"{seen}; relabelled to the EM fit, the largest R-hat goes from {before:.2f} to {after:.3f}{where}."
     return f"{seen}; {points.unresolved_because}."
 
 

@@ -13,6 +13,7 @@ from outside.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.protocol import Family, Schedule
 from emvsbayes.core.schedules import Batch, Expectation
-from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
+from emvsbayes.core.trace import HalfStep, Run, Status, Trace
 
 FALL = 1e-9  # the objective may fall by rounding only: FALL · (1 + |objective|)
 
@@ -46,19 +47,23 @@ class Stop:
     param_tol: float | None = None
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.tol) and self.tol >= 0):
+        if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
             raise InputError(f"stop.tol must be a number >= 0 (nats per observation); it is {self.tol!r}.")
-        if not (isinstance(self.max_passes, int) and self.max_passes >= 0):
+        whole = isinstance(self.max_passes, int | np.integer) and not isinstance(self.max_passes, bool)
+        if not (whole and self.max_passes >= 0):
             raise InputError(f"stop.max_passes must be a whole number >= 0; it is {self.max_passes!r}.")
-        if self.param_tol is not None and not self.param_tol > 0:
-            raise InputError(f"stop.param_tol must be greater than 0; it is {self.param_tol!r}.")
+        if self.param_tol is not None and not (isinstance(self.param_tol, Real) and self.param_tol > 0):
+            raise InputError(f"stop.param_tol must be a number greater than 0; it is {self.param_tol!r}.")
+        object.__setattr__(self, "max_passes", int(self.max_passes))
 
     def reason(self, gain: float, total_weight: float, before: Array | None, after: Array | None) -> str:
         """Which rule is satisfied after a pass that gained `gain` nats; empty while none is."""
-        if gain / total_weight < self.tol:
+        if self.tol > 0 and gain / total_weight < self.tol:  # at the optimum rounding makes gains negative
             return f"objective changed by less than {self.tol:g} nats per observation"
         if self.param_tol is not None and before is not None and after is not None:
-            if (np.abs(after - before) <= self.param_tol * (1 + np.abs(before))).all():
+            with np.errstate(invalid="ignore"):  # inf - inf, where an estimate stays on its boundary
+                near = np.abs(after - before) <= self.param_tol * (1 + np.abs(before))
+            if (near | (after == before)).all():
                 return f"no free coordinate changed by more than {self.param_tol:g} of its size"
         return ""
 
@@ -97,7 +102,7 @@ def run_em(
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
 
     while status is Status.MAX_PASSES and passes < stop.max_passes:
-        stats = now.stats if prior is None else now.stats + family.pseudo_stats(prior, params)
+        stats = now.stats if prior is None else now.stats + family.pseudo_stats(prior, now.about)
         moved = family.m_step(stats, params)
         events = family.inspect(moved, now.stats, data, params)
         if any(event.kind == "singular" for event in events):
@@ -127,6 +132,7 @@ def run_em(
             events = family.inspect(params, now.stats, data, params)
         if any(event.kind == "empty" for event in events):
             status = Status.EMPTY_COMPONENT
+    at = len(scorer.steps) if status is Status.SINGULAR else max(len(scorer.steps) - 2, 0)
     return Run(
         start=start,
         params=params,
@@ -136,7 +142,7 @@ def run_em(
         status=status,
         passes=passes,
         trace=Trace(tuple(scorer.steps)),
-        events=tuple(replace(event, half_step=len(scorer.steps) if record else -1) for event in events),
+        events=tuple(replace(event, half_step=at if record else -1) for event in events),
         stopped_by=stopped_by,
     )
 

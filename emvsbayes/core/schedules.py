@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from emvsbayes.core.protocol import Family
 
 
@@ -21,23 +23,31 @@ class Expectation:
     q : the distribution over latents, or None where it was never stored
     stats : expected sufficient statistics under q
     log_likelihood : ln p(X | θ), from its own code path
+    about : the parameters that `stats` are measured from (see `Family.expect`)
     """
 
     q: Any
     stats: Any
     log_likelihood: float
+    about: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All rows at once: the E-step of the textbook."""
+    """All rows at once: the E-step of the textbook. The memory is the data, and whether they were swept before."""
 
     def start(self, family: Family, data: Any) -> Any:
-        """The memory is the data itself."""
-        return data
+        """Nothing is swept yet."""
+        return data, False
 
     def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]:
         """One exact E-step over every row."""
-        q = family.e_step(params, memory)
-        stats = family.expect(q, memory, params)
-        return Expectation(q, stats, family.log_likelihood(params, memory)), memory
+        data, swept = memory
+        q, about = family.e_step(params, data), params
+        stats = family.expect(q, data, about)
+        log_likelihood = family.log_likelihood(params, data)
+        if not swept and np.isfinite(log_likelihood):
+            # a start may lie far from the data; moments about it would lose (distance / σ)² of their digits
+            about = family.m_step(stats, params)
+            stats = family.expect(q, data, about)
+        return Expectation(q, stats, log_likelihood, about), (data, True)

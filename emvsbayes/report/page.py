@@ -62,7 +62,7 @@ def render(comparison: Comparison) -> str:
 def drawings(c: Comparison) -> dict[str, Drawing]:
     """Every figure there is something to draw for, by name."""
     found = {
-        "data": (data.draw(c.picture), data.caption(c.picture, len(c.subject.columns), c.subject.family)),
+        "data": (data.draw(c.picture), data.caption(c.picture, c.subject.columns, c.subject.family)),
         "points": (points.draw(c.points), points.caption(c.points)),
         "singularity": (singularity.draw(c.singularity), singularity.caption(c.singularity)),
         "climb": (decomposition.draw_climb(c.decomposition), decomposition.caption_climb(c.decomposition)),

@@ -128,9 +128,14 @@ def labellings(switching: Switching) -> Table:
 
 
 def switches(switching: Switching) -> Table:
-    """Changes of labelling within each chain."""
-    rows = [[f"chain {i}", fmt.count(n)] for i, n in enumerate(switching.switches)]
-    return Table("Switches of labelling", ["chain", "switches"], rows)
+    """What each chain did."""
+    rows = [
+        [f"chain {i}", fmt.count(n), fmt.percent(agreement), fmt.fixed(log_likelihood, 2)]
+        for i, (n, agreement, log_likelihood) in enumerate(
+            zip(switching.switches, switching.agreement, switching.log_likelihood, strict=True)
+        )
+    ]
+    return Table("Chain by chain", ["chain", "switches", "rows as the pivot", "mean log-likelihood"], rows)
 
 
 def convergence(switching: Switching) -> Table:

@@ -171,7 +171,7 @@ def _compare(
     ml = fit_problem(problem, **given)
     ml = _aligned(ml, map_, problem)
     clock.lap("em")
-    singularity, runs = compare_singularity(problem, prior, stop, study.seed, say)
+    singularity = compare_singularity(problem, prior, stop, study.seed, say)
     clock.lap("restarts")
 
     posterior = relabelled = switching = mode = certificate = None
@@ -208,7 +208,7 @@ def _compare(
     resolved = relabelled["posterior"].to_dataset() if relabelled is not None and not reason else None
     points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, reason)
 
-    start = problem.start(study.start) if study.start else teaching_start(runs) or map_.start
+    start = problem.start(study.start) if study.start else teaching_start(ml.restarts, map_.restarts) or map_.start
     climbs = [run_em(family, problem.data, start, prior=p, stop=stop) for p in (None, prior)]
     decomposition = compare_decomposition(*climbs, [ml.run, map_.run])
     turn = align_responsibilities(climbs[0].q.responsibilities, map_.responsibilities, problem.data.row_weights)

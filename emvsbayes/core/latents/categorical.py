@@ -43,16 +43,16 @@ class Categorical:
 
     def _sum_r_times(self, logs: Array) -> Array:
         """Σ_k r_nk logs_nk, (N,), terms with r_nk = 0 dropped."""
-        return np.where(self.responsibilities > 0, self.responsibilities * _finite(logs, self.log_r), 0.0).sum(axis=1)
+        used = self.responsibilities > 0  # also False where exp underflows beside a posterior of exactly 0
+        return np.where(used, self.responsibilities * np.where(used, logs, 0.0), 0.0).sum(axis=1)
+
+    def mass(self, weights: Array) -> Array:
+        """w_n r_nk, (N, K); exactly 0 for a row of weight 0, even one that no component can produce."""
+        return np.where(weights[:, None] > 0, self.responsibilities, 0.0) * weights[:, None]
 
     def permuted(self, permutation: Array) -> Categorical:
         """The same q with component slot k holding the old component permutation[k]."""
         return Categorical(self.log_r[:, permutation])
-
-
-def _finite(logs: Array, log_r: Array) -> Array:
-    """`logs` with a harmless 0 where r = 0, so that no 0 · inf is ever formed."""
-    return np.where(np.isneginf(log_r), 0.0, logs)
 
 
 def log_sum_exp(log_joint: Array) -> Array:
@@ -61,6 +61,11 @@ def log_sum_exp(log_joint: Array) -> Array:
     safe = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):
         return safe + np.log(np.exp(log_joint - safe[:, None]).sum(axis=1))
+
+
+def weighted_sum(weights: Array, logs: Array) -> float:
+    """Σ_n w_n logs_n, rows of weight 0 dropped: 0 · -inf is absent, not NaN."""
+    return float(weights @ np.where(weights > 0, logs, 0.0))
 
 
 def posterior(log_joint: Array) -> Categorical:

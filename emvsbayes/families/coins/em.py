@@ -11,7 +11,7 @@ from scipy.special import expit, logit, xlog1py, xlogy
 
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
-from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior
+from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.latents.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -68,11 +68,11 @@ class Coins:
 
     def log_likelihood(self, params: CoinsParams, data: CoinsData) -> float:
         """Σ_n w_n ln Σ_k π_k Bin(h_n | m_n, p_k)."""
-        return float(data.row_weights @ log_sum_exp(self._log_joint(params, data)))
+        return weighted_sum(data.row_weights, log_sum_exp(self._log_joint(params, data)))
 
     def expect(self, q: Categorical, data: CoinsData, about: CoinsParams) -> CoinsStats:
         """Counts weighted by responsibilities."""
-        mass = q.responsibilities * data.row_weights[:, None]
+        mass = q.mass(data.row_weights)
         base = data.row_weights @ binomial.log_coefficient(data.heads, data.tosses)
         return CoinsStats(mass.sum(axis=0), data.heads @ mass, (data.tosses - data.heads) @ mass, float(base))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
-from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior
+from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.latents.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -78,6 +78,20 @@ class GaussianMixture:
         """Raise where these data cannot be fitted with these settings."""
         require_components(self.n_components, data)
         n, d = data.X.shape
+        present = data.X[data.row_weights > 0]
+        if len(present) < 2:
+            raise InputError("a covariance needs at least 2 rows of positive weight; there is 1 row.")
+        constant = np.flatnonzero(np.ptp(present, axis=0) == 0)
+        if len(constant):
+            raise InputError(
+                f"column {data.columns[constant[0]]!r} is constant ({present[0, constant[0]]:g}); drop it: "
+                "a Gaussian density of a constant is unbounded."
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            variances = np.diagonal(data.covariance)
+        beyond = np.flatnonzero(~((variances > 1e-280) & (variances < 1e280)))
+        if len(beyond):
+            raise InputError(f"column {data.columns[beyond[0]]!r} has a variance beyond floating point; change its units.")
         correlation = data.covariance / np.outer(data.scale, data.scale)
         if structures.is_matrix(self.covariance) and not np.linalg.eigvalsh(correlation)[0] > 1e-12:
             raise InputError(
@@ -101,11 +115,11 @@ class GaussianMixture:
 
     def log_likelihood(self, params: GaussianParams, data: GaussianData) -> float:
         """Σ_n w_n ln Σ_k π_k N(x_n | μ_k, Σ_k)."""
-        return float(data.row_weights @ log_sum_exp(self._log_joint(params, data)))
+        return weighted_sum(data.row_weights, log_sum_exp(self._log_joint(params, data)))
 
     def expect(self, q: Categorical, data: GaussianData, about: GaussianParams) -> GaussianStats:
         """Moments weighted by responsibilities, about the means of `about`."""
-        mass = q.responsibilities * data.row_weights[:, None]
+        mass = q.mass(data.row_weights)
         matrices = structures.is_matrix(self.covariance)
         first, second = gaussian.moments(data.X, mass, about.means, matrices=matrices)
         n = mass.sum(axis=0)
@@ -271,10 +285,12 @@ class GaussianMixture:
             return self._rescaled(seeds, rng)
         if how != "kmeans":
             return seeds
-        partition = lloyd(points, data.row_weights, points[rows])
+        partition = lloyd(points, data.row_weights, (centers - data.mean) / np.where(data.scale > 0, data.scale, 1.0))
+        if data.labels is not None:
+            partition = np.where(data.labels >= 0, data.labels, partition)
         one_hot = np.where(partition[:, None] == np.arange(k), 0.0, -np.inf)
         free = replace(self, fixed=frozenset())
-        stats = free.expect(Categorical(clamp_labels(one_hot, data.labels)), data, seeds)
+        stats = free.expect(Categorical(one_hot), data, seeds)
         solution = free.m_step(stats, seeds)
         thin = structures.relative_eigenvalues(self.covariance, solution.covariances, data.covariance) < 1e-3
         if thin.any():  # a cluster on a line or a point: start it wide, or it would start collapsed
@@ -324,8 +340,8 @@ class GaussianMixture:
             if self.covariance == "tied":
                 who, rows, k = "the tied covariance", range(data.n_rows), -1
             else:
-                responsibilities = self.e_step(previous, data).responsibilities[:, k]
-                who, rows = f"component {k}", np.flatnonzero(responsibilities > 0.5)
+                mass = self.e_step(previous, data).responsibilities[:, k] * data.row_weights
+                who, rows = f"component {k}", np.flatnonzero(mass > 1e-6 * mass.sum())  # the rest cannot hold it open
             value = max(float(relative[k]), 0.0)
             rows = tuple(int(row) for row in rows)
             events.append(Event("singular", int(k), rows, value, f"{who} collapsed on {_named(rows)}."))

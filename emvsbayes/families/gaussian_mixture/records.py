@@ -39,7 +39,7 @@ class GaussianData:
     Attributes
     ----------
     X : (N, D)
-        Finite; no column is constant.
+        Finite. That no column is constant is asked of data to be fitted, by the family.
     columns : tuple of str
         Names of the columns, used in messages, tables and figures.
     row_weights : (N,)
@@ -63,15 +63,6 @@ class GaussianData:
         X = table.numbers()
         finite_rows(X, table.columns, "a value")
         return cls(X, table.columns, row_weights(sample_weight, len(X)), known_labels(labels, len(X)))
-
-    def __post_init__(self) -> None:
-        present = self.X[self.row_weights > 0]
-        constant = np.flatnonzero(np.ptp(present, axis=0) == 0)
-        if len(present) > 1 and len(constant):
-            raise InputError(
-                f"column {self.columns[constant[0]]!r} is constant ({present[0, constant[0]]:g}); drop it: "
-                "a Gaussian density of a constant is unbounded."
-            )
 
     @cached_property
     def mean(self) -> Array:

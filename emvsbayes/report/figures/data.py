@@ -65,8 +65,8 @@ def thumbnail(picture: Picture, name: str) -> str:
     return svg(f"thumbnail-{name}", f"The data and the fitted components: {_columns(picture)}", (3.6, 2.3), paint)
 
 
-def caption(picture: Picture, n_columns: int, family: str) -> str:
-    """What to see."""
+def caption(picture: Picture, columns: list[str], family: str) -> str:
+    """What to see; `columns` are those of the data, of which the picture may show the first two."""
     text = "Watch the components find the data. "
     if len(picture.columns) > 1:
         text += (
@@ -81,8 +81,8 @@ def caption(picture: Picture, n_columns: int, family: str) -> str:
             else "; each curve is the normal density with that component's mean and variance."
         )
         text += " In the last panel, the marks below the axis show every row's most probable component."
-    if n_columns > len(picture.columns):
-        text += f" The first {len(picture.columns)} of {n_columns} columns are drawn."
+    if len(columns) > len(picture.columns) and picture.columns[0] in columns:
+        text += f" The first {len(picture.columns)} of {len(columns)} columns are drawn."
     if picture.n_rows > len(picture.points):
         text += f" {len(picture.points)} of {picture.n_rows} rows are drawn."
     return text

@@ -27,6 +27,7 @@ _WAYS: dict[str, dict[str, Any]] = {
     "collapsed": {"color": COLLAPSED, "linestyle": (0, (4, 1.6)), "alpha": 0.9, "linewidth": 1.3},
     "not usable": {"color": MUTED, "linestyle": ":", "alpha": 0.8, "linewidth": 1},
 }
+_UNBOUNDED = 0.93  # height of collapsed starts in their panel, as a share of it
 
 
 def draw(singularity: Singularity) -> str:
@@ -44,7 +45,7 @@ def draw(singularity: Singularity) -> str:
             seen |= _paths(axis, restarts)
             axis.set_title(f"{title}: the way there")
             axis.set_xlabel("pass")
-        low, high = _window(path.log_likelihood for _, side in sides for path in side.paths)
+        low, high = _window(path.log_likelihood for _, side in sides for path in side.paths if len(path.passes) > 1)
         bottom[0].set_ylim(low, high)
         top[0].set_ylabel("log-likelihood (nats)")
         bottom[0].set_ylabel("log-likelihood (nats)")
@@ -61,7 +62,7 @@ def caption(singularity: Singularity) -> str:
     text = f"{fmt.count(ml.n_singular)} of {fmt.plural(starts, 'start')} collapsed under maximum likelihood, "
     text += f"{fmt.count(mode.n_singular)} under MAP. "
     if ml.n_singular:
-        text += "A path that turns upwards and breaks off is a likelihood on its way to infinity. "
+        text += "A red path ends at the last pass with a finite likelihood; the arrow is the next one, on its way to infinity. "
     return text + "Both columns share their axis and show the log-likelihood, also where MAP climbed the log posterior."
 
 
@@ -83,12 +84,18 @@ def _finals(axis: Axes, restarts: Restarts) -> set[str]:
     for rank, start in enumerate(restarts.starts, 1):
         kind = _kind(start.status, start.optimum)
         seen.add(kind)
-        if start.log_likelihood is None:  # no height to draw it at: on the floor of the panel
+        if kind == "collapsed":  # where it broke off says nothing: the likelihood has no upper bound there
+            axis.plot(rank, _UNBOUNDED, transform=axis.get_xaxis_transform(), markersize=5.5, **_KINDS[kind])
+        elif start.log_likelihood is None:  # no height to draw it at: on the floor of the panel
             axis.plot(rank, 0.03, transform=axis.get_xaxis_transform(), markersize=6, clip_on=False, **_KINDS[kind])
         else:
             axis.plot(rank, start.log_likelihood, markersize=5.5, **_KINDS[kind])
     axis.set_xlim(0, len(restarts.starts) + 1)
-    axis.margins(y=0.12)
+    axis.margins(y=0.2)
+    if "collapsed" in seen:
+        place = {"transform": axis.get_xaxis_transform(), "va": "center", "ha": "right", "fontsize": 8.5}
+        first = sum(not fmt.is_collapsed(start.status) for start in restarts.starts)
+        axis.text(first - 0.5, _UNBOUNDED, "unbounded ↑", color=COLLAPSED, **place)
     axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     return seen
 
@@ -100,6 +107,13 @@ def _paths(axis: Axes, restarts: Restarts) -> set[str]:
         kind = _kind(path.status, optimum.get(path.index, -1))
         seen.add(kind)
         axis.plot(path.passes, path.log_likelihood, **_WAYS[kind])
+        if kind == "collapsed" and path.passes:  # the next M half-step would leave the panel for ever
+            last = (path.passes[-1], path.log_likelihood[-1])
+            up = {"arrowstyle": "-|>", "color": COLLAPSED, "linestyle": ":", "linewidth": 1.1}
+            arrow = axis.annotate(
+                "", (last[0] + 1, 0.99), last, xycoords=axis.get_xaxis_transform(), textcoords="data", arrowprops=up
+            )
+            arrow.set_in_layout(False)
         if path.passes:
             axis.plot(
                 path.passes[-1], path.log_likelihood[-1], markersize=4.5, clip_on=path.passes[-1] > 0, **_KINDS[kind]
@@ -114,10 +128,10 @@ def _paths(axis: Axes, restarts: Restarts) -> set[str]:
 
 
 def _window(paths: Iterable[list[float]]) -> tuple[float, float]:
-    """Heights from the lowest second pass upwards: the fall-in from a poor start would flatten all that follows."""
+    """Heights from the lowest first pass upwards: the fall-in from a poor start would flatten all that follows."""
     paths = [path for path in paths if path]
     if not paths:
         return 0, 1
-    low, high = min(path[min(2, len(path) - 1)] for path in paths), max(max(path) for path in paths)
-    margin = 0.06 * (high - low or 1)
-    return low - margin, high + margin
+    low, high = min(path[min(1, len(path) - 1)] for path in paths), max(max(path) for path in paths)
+    margin = high - low or 1
+    return low - 0.08 * margin, high + 0.25 * margin

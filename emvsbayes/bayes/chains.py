@@ -1,0 +1,89 @@
+"""Chains: where they start, and running them side by side.
+
+A sampler that starts every chain in one basin can miss a mode, and its R-hat will not know. Even chains therefore start
+at the distinct optima that EM finds under the same prior, best first, each under a random labelling; odd chains, and
+those for which there is no further optimum, start at random rows of the data. If the two kinds disagree, R-hat says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from emvsbayes.core.alignment import permute
+from emvsbayes.core.starts import restarts
+from emvsbayes.problem import Problem
+
+EM_STARTS = 20
+PROGRESS_MS = 200
+
+
+def chain_starts(problem: Problem, prior: Any, chains: int, seed: int) -> list[Any]:
+    """Parameters at which each chain starts."""
+    family, data = problem.family, problem.data
+    found = restarts(family, data, EM_STARTS, seed, complete=problem.hold, prior=prior)
+    optima = {r.optimum: r.run.params for r in reversed(found) if r.optimum >= 0}
+    starts = []
+    for chain, stream in enumerate(np.random.SeedSequence(seed).spawn(chains)):
+        rng = np.random.default_rng(stream)
+        params = optima.get(chain // 2) if chain % 2 == 0 else None
+        if params is not None and _inside(family, params):
+            params = permute(params, rng.permutation(family.n_components), family.component_axes)
+        else:
+            params = family.init(data, rng, "random_rows")
+        starts.append(problem.hold(params))
+    return starts
+
+
+def _inside(family: Any, params: Any) -> bool:
+    """Whether the parameters have finite free coordinates: an optimum on the boundary has none to start from."""
+    return bool(np.isfinite(family.to_vector(params)).all())
+
+
+def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune: int, show: bool) -> Any:
+    """NUTS from each flat unconstrained start, in parallel: posterior and sample_stats datasets over all chains."""
+    import nutpie
+    import xarray as xr
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as bars:
+        running = []
+        for chain, (start, stream) in enumerate(zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True)):
+            task = bars.add_task(f"  chain {chain}", total=draws + tune, note="")
+            sampler = nutpie.sample(
+                replace(compiled, initial_point_func=lambda _, at=start: at.copy()),
+                draws=draws,
+                tune=tune,
+                chains=1,
+                cores=1,
+                seed=int(stream.generate_state(1)[0]),
+                save_warmup=False,
+                progress_bar=False,
+                progress_callback=_reporter(bars, task),
+                progress_rate=PROGRESS_MS,
+                blocking=False,
+            )
+            running.append((sampler, task))
+        trees = []
+        for sampler, task in running:
+            trees.append(sampler.wait())
+            bars.update(task, completed=draws + tune)
+
+    def joined(group: str) -> Any:
+        parts = [tree[group].to_dataset().assign_coords(chain=[chain]) for chain, tree in enumerate(trees)]
+        return xr.concat(parts, dim="chain", combine_attrs="drop_conflicts", data_vars="all", join="override")
+
+    return joined("posterior"), joined("sample_stats")
+
+
+def _reporter(bars: Progress, task: Any) -> Any:
+    def report(states: list[Any]) -> None:
+        for state in states:
+            note = f"{state.divergences} divergences" if state.divergences else ""
+            bars.update(task, completed=state.finished_draws, note=note)
+
+    return report
