@@ -100,7 +100,9 @@ def list_command() -> None:
 
     click.echo("families")
     for name, twin in FAMILIES.items():
-        settings = "; ".join(f"{key}: {', '.join(values)}" for key, values in {**twin.settings, **twin.shorthand}.items())
+        settings = "; ".join(
+            f"{key}: {', '.join(values)}" for key, values in {**twin.settings, **twin.shorthand}.items()
+        )
         click.echo(f"  {name:<18} {twin.summary} ({settings})")
     click.echo("studies")
     for name, study in STUDIES.items():

@@ -174,9 +174,7 @@ class Fit:
         return cls(
             family,
             _run_from_dict(raw["fit"], twin.params),
-            tuple(
-                Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]
-            ),
+            tuple(Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]),
             prior,
             Stop(**raw["stop"]),
             raw["seed"],
@@ -286,7 +284,13 @@ def fit(
         sample_weight=sample_weight,
     )
     return fit_problem(
-        problem, prior=problem.prior(prior), start=start, n_starts=n_starts, stop=as_stop(stop), record=record, seed=seed
+        problem,
+        prior=problem.prior(prior),
+        start=start,
+        n_starts=n_starts,
+        stop=as_stop(stop),
+        record=record,
+        seed=seed,
     )
 
 

@@ -139,7 +139,7 @@ def _column_array(name: Any, column: Any, source: str) -> np.ndarray:
 
 def _unmasked(array: np.ndarray) -> np.ndarray:
     """Masked entries are missing: NaN."""
-    return array.astype(np.float64).filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
+    return np.ma.filled(array.astype(np.float64), np.nan) if isinstance(array, np.ma.MaskedArray) else array
 
 
 def _read_csv(path: Path) -> Table:

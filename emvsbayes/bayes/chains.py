@@ -52,7 +52,9 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bars:
         running = []
-        for chain, (start, stream) in enumerate(zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True)):
+        for chain, (start, stream) in enumerate(
+            zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True)
+        ):
             task = bars.add_task(f"  chain {chain}", total=draws + tune, note="")
             sampler = nutpie.sample(
                 replace(compiled, initial_point_func=lambda _, at=start: at.copy()),

@@ -105,7 +105,7 @@ def sample_problem(
     map_start: Any = None,
     say: Callable[[str], None] | None = None,
 ) -> Any:
-    """`sample` for a problem that is already posed; `map_start` are starting values for pm.find_MAP, never an optimum."""
+    """`sample` for a problem already posed; `map_start` are starting values (never an optimum) for pm.find_MAP."""
     for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
         if not isinstance(value, int | np.integer) or value < least:
             raise InputError(f"{name} must be a whole number >= {least}; it is {value!r}.")
@@ -158,14 +158,16 @@ def _draw(
     sampling_seconds = perf_counter() - began
     say(f"PyMC: sampled in {sampling_seconds:.1f} s; log-likelihood, mode and certificate")
 
-    tree = xr.DataTree.from_dict({"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)})
+    tree = xr.DataTree.from_dict(
+        {"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)}
+    )
     pm.compute_log_likelihood(tree, model=model, progressbar=False)
     mode = find_mode(model, map_start if map_start is not None else about)
     certificate = certify(model, problem, prior, about, seed)
     observed = find_observations(model)
     constant = {name: value for name, value in find_constants(model).items() if not name.endswith("_data")}
-    coords = {name: np.asarray(values) for name, values in model.coords.items()}
-    dims = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
+    coords: dict[Any, Any] = {name: np.asarray(values) for name, values in model.coords.items()}
+    dims: dict[Any, Any] = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
     tree["observed_data"] = az.dict_to_dataset(observed, sample_dims=[], coords=coords, dims=dims)
     tree["constant_data"] = az.dict_to_dataset(constant, sample_dims=[], coords=coords, dims=dims)
     tree["map_estimate"] = az.dict_to_dataset(mode, sample_dims=[], coords=coords, dims=dims)

@@ -1,6 +1,6 @@
 """A twin as a function: its unconstrained coordinates, its mode, and the certificate that it is the same model.
 
-    certificate:  PyMC's log-density, no Jacobians  =  log_likelihood + log_prior      at random parameters
+certificate:  PyMC's log-density, no Jacobians  =  log_likelihood + log_prior      at random parameters
 """
 
 from __future__ import annotations

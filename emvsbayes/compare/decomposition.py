@@ -18,7 +18,7 @@ from emvsbayes.core.trace import Run
 
 
 def teaching_start(ml: Sequence[Restart], map_: Sequence[Restart]) -> Any | None:
-    """Of the starts from which both climbs reach their best optimum, the one with the most passes to show (up to 60)."""
+    """Of the starts from which both climbs reach their best optimum, the one with the most passes, up to 60."""
     passes = [{r.index: r.run.passes for r in found if r.optimum == 0} for found in (ml, map_)]
     starts = {r.index: r.run.start for r in ml}
     shared = sorted(set(passes[0]) & set(passes[1]))

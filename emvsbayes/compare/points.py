@@ -61,13 +61,13 @@ def compare_points(
     """
     parameters, marginals = [], []
     for scalar in scalars:
-        at = {"ml": scalar.of(ml), "map": scalar.of(map_), "pymc_map": None if mode is None else scalar.of(mode)}
+        at_ml, at_map, at_mode = scalar.of(ml), scalar.of(map_), None if mode is None else scalar.of(mode)
         summary = {}
         if posterior is not None:
             draws = scalar.draws(posterior)
-            summary = _summary(draws, at["ml"], at["map"])
-            marginals.append(_marginal(scalar.name, draws, at["ml"], at["map"]))
-        parameters.append(Parameter(scalar.name, scalar.field, scalar.component, **at, **summary))
+            summary = _summary(draws, at_ml, at_map)
+            marginals.append(_marginal(scalar.name, draws, at_ml, at_map))
+        parameters.append(Parameter(scalar.name, scalar.field, scalar.component, at_ml, at_map, at_mode, **summary))
     return Points(
         parameters,
         scores,
@@ -79,7 +79,7 @@ def compare_points(
 
 
 def _summary(draws: Array, ml: float, map_: float) -> dict[str, float | None]:
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     mean, sd = float(draws.mean()), float(draws.std(ddof=1))
     lower, upper = np.quantile(draws, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
@@ -89,7 +89,7 @@ def _summary(draws: Array, ml: float, map_: float) -> dict[str, float | None]:
         "sd": sd,
         "lower": float(lower),
         "upper": float(upper),
-        "mcse": float(array_stats.mcse(draws, chain_axis=0, draw_axis=1)),
+        "mcse": float(np.squeeze(array_stats.mcse(draws, chain_axis=0, draw_axis=1))),
         "z_ml": (ml - mean) / sd if sd > 0 else None,
         "z_map": (map_ - mean) / sd if sd > 0 else None,
     }

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, Integers
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,16 @@ def scalars(params: Any, family: Any, columns: Sequence[str]) -> list[Scalar]:
             if len(inner) == 2 and inner[1] > inner[0]:
                 continue  # the upper triangle of a symmetric matrix
             labels = [
-                str(i) if axis in component_axes or i >= len(columns) else columns[i] for axis, i in enumerate(index)
+                str(i) if axis in component_axes or i >= len(columns) else str(columns[i])
+                for axis, i in enumerate(index)
             ]
             component = index[component_axes[0]] if component_axes else -1
             found.append(Scalar(f"{field}[{', '.join(labels)}]", field, index, component))
     return found
 
 
-def thinned(n: int, most: int) -> Array:
+def thinned(n: int, most: int) -> Integers:
     """At most `most` positions out of n, evenly spaced, first and last among them."""
     if n <= most:
-        return np.arange(n)
-    return np.unique(np.round(np.linspace(0, n - 1, most)).astype(int))
+        return np.arange(n, dtype=np.int64)
+    return np.unique(np.round(np.linspace(0, n - 1, most)).astype(np.int64))

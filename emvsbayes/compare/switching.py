@@ -8,7 +8,7 @@ convergence; after relabelling towards the EM pivot it measures convergence.
 from __future__ import annotations
 
 from collections import Counter
-from math import factorial, isfinite
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,8 @@ def unresolved(switching: Switching) -> str:
         return ""
     low, high = min(switching.log_likelihood), max(switching.log_likelihood)
     return (
-        f"labels are unresolved: R-hat of {worst.name} is {worst.rhat_after:.2f} after relabelling, so that chains sit in "
-        f"modes that are not relabellings of one another, or have not converged (mean log-likelihood by chain from "
+        f"labels are unresolved: R-hat of {worst.name} is {worst.rhat_after:.2f} after relabelling, so that chains sit "
+        f"in modes that are not relabellings of one another, or have not converged (mean log-likelihood by chain from "
         f"{low:.1f} to {high:.1f}, rows placed as EM does from {min(switching.agreement):.0%} to "
         f"{max(switching.agreement):.0%})"
     )
@@ -66,22 +66,21 @@ def unresolved(switching: Switching) -> str:
 
 def _log_likelihood(tree: Any) -> Array:
     """Mean log-likelihood by chain: it tells modes apart, and no relabelling changes it."""
-    total = sum(v.sum([d for d in v.dims if d not in ("chain", "draw")]) for v in tree["log_likelihood"].values())
-    return total.mean("draw").values
+    rows = tree["log_likelihood"].to_dataset().to_stacked_array("row", sample_dims=["chain", "draw"])
+    return rows.sum("row").mean("draw").values
 
 
 def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    found = [array_stats.rhat(draws, **axes) for draws in (before, after)]
-    found += [array_stats.ess(draws, **axes) for draws in (before, after)]
-    return tuple(float(value) if isfinite(value) else None for value in found)
+    found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
+    found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
+    return tuple(float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)
 
 
 def _diagnose(tree: Any) -> list[str]:
     """What `az.diagnose` finds in the relabelled draws, one sentence each; empty when it finds nothing."""
-    from arviz_stats import diagnose
+    from arviz_stats.sampling_diagnostics import diagnose
 
     _, found = diagnose(tree, show_diagnostics=False, return_diagnostics=True)
     sentences = []

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from emvsbayes.core.errors import InputError
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 SUM_TOLERANCE = 1e-8  # how far weights may be from adding to 1
 
@@ -39,7 +40,8 @@ def finite_rows(array: Array, columns: Sequence[str], name: str) -> None:
         kind = "missing (NaN)" if np.isnan(array[row, column]) else "infinite"
         rest = f" ({len(bad)} such entries in all)" if len(bad) > 1 else ""
         raise InputError(
-            f"{name} is {kind} at row {row} (counted from 0), column {columns[column]!r}{rest}; fill it or drop the row."
+            f"{name} is {kind} at row {row} (counted from 0), column {columns[column]!r}{rest}; "
+            "fill it or drop the row."
         )
 
 
@@ -88,9 +90,7 @@ def positive_definite(matrices: Array, name: str) -> Array:
     smallest = np.linalg.eigvalsh(matrices)[..., 0]
     if not (smallest > 0).all():
         which = f"[{int(np.argmin(smallest))}]" if smallest.ndim else ""
-        raise InputError(
-            f"{name}{which} must be positive definite; its smallest eigenvalue is {smallest.min():.3g}."
-        )
+        raise InputError(f"{name}{which} must be positive definite; its smallest eigenvalue is {smallest.min():.3g}.")
     return matrices
 
 
@@ -106,7 +106,7 @@ def row_weights(value: ArrayLike | None, n: int) -> Array:
     return weights
 
 
-def known_labels(value: ArrayLike | None, n: int) -> NDArray[np.int64] | None:
+def known_labels(value: ArrayLike | None, n: int) -> Integers | None:
     """Known component of each row (N,), -1 where unknown; None where nothing is known."""
     if value is None:
         return None

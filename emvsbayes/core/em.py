@@ -13,6 +13,7 @@ from outside.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from numbers import Real
 from typing import Any
 
@@ -179,4 +180,4 @@ class _Scorer:
     def fell(self) -> bool:
         """Whether the bound fell in the last pass, beyond rounding."""
         last = [step.objective for step in self.steps[-3:]]
-        return any(b < a - FALL * (1 + abs(a)) for a, b in zip(last, last[1:], strict=False))
+        return any(b < a - FALL * (1 + abs(a)) for a, b in pairwise(last))

@@ -45,7 +45,9 @@ class DirichletPrior:
         """The concentration as (K,)."""
         if self.concentration.shape not in {(), (k,)}:
             shape = self.concentration.shape
-            raise InputError(f"prior weights.concentration must be a number or have shape ({k},); its shape is {shape}.")
+            raise InputError(
+                f"prior weights.concentration must be a number or have shape ({k},); its shape is {shape}."
+            )
         return np.broadcast_to(self.concentration, (k,)).astype(np.float64)
 
 

@@ -15,7 +15,7 @@ def record_fields(record: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Records, arrays and mappings as lists, numbers, strings and mappings; groups of a record that are None are kept."""
+    """Records, arrays and mappings as lists, numbers, strings and mappings."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, np.ndarray | np.generic):

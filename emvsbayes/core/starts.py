@@ -4,7 +4,7 @@ A likelihood of a mixture has many local maxima, so one start is an anecdote. Re
 from its own child of one seed:
 
     kmeans        the K-means solution, seeded by k-means++ (Lloyd 1982)
-    k-means++     K rows, each drawn with probability ∝ squared distance to the nearest so far (Arthur, Vassilvitskii 2007)
+    k-means++     K rows, each drawn ∝ squared distance to the nearest so far (Arthur and Vassilvitskii 2007)
     random_rows   K distinct rows, drawn uniformly
 
 A fourth is for looking at singularities on purpose, and no part of the cycle:
@@ -113,8 +113,8 @@ def restarts(
 ) -> list[Restart]:
     """`n` runs without a trace, best first.
 
-    `given` starting values are the first start; `complete` puts held values into drawn ones. Each start has a child of `seed` of its own, so that the
-    first ten of twenty starts are those of a call with ten.
+    `given` starting values are the first start; `complete` puts held values into drawn ones. Each start has a child of
+    `seed` of its own, so that the first ten of twenty starts are those of a call with ten.
     """
     found = []
     for index, child in enumerate(np.random.SeedSequence(seed).spawn(n)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaln, gammaln, multigammaln, xlog1py, xlogy
+from scipy.special import betaln, gammaln, xlog1py, xlogy
 
 from emvsbayes.core.checks import Array
 from emvsbayes.densities.gaussian import LOG_2PI, log_det, trace_solve
@@ -24,7 +24,8 @@ def inverse_wishart(covariances: Array, dof: float, scale: Array) -> float:
     """Σ_k ln IW(Σ_k | ν, Ψ): covariances (K, D, D), scale (D, D)."""
     k, d = covariances.shape[:2]
     scales = np.broadcast_to(scale, covariances.shape)
-    constant = 0.5 * dof * (np.linalg.slogdet(scale).logabsdet - d * np.log(2)) - multigammaln(0.5 * dof, d)
+    log_gamma = gammaln(0.5 * (dof - np.arange(d))).sum() + 0.25 * d * (d - 1) * np.log(np.pi)  # ln Γ_D(ν/2)
+    constant = 0.5 * dof * (np.linalg.slogdet(scale).logabsdet - d * np.log(2)) - log_gamma
     kernel = (dof + d + 1) * log_det(covariances) + trace_solve(covariances, scales)
     return float(k * constant - 0.5 * kernel.sum())
 

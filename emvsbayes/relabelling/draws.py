@@ -94,9 +94,7 @@ def relabel_draws(
     return Relabelling(method, permutations, agreement)
 
 
-def _pivot(
-    pivot: ArrayLike | None, z: NDArray[np.int64], log_posterior: ArrayLike | None, k: int
-) -> NDArray[np.int64]:
+def _pivot(pivot: ArrayLike | None, z: NDArray[np.int64], log_posterior: ArrayLike | None, k: int) -> NDArray[np.int64]:
     if pivot is None:
         best = 0 if log_posterior is None else int(np.argmax(real_array(log_posterior, "log_posterior", ndim=1)))
         return z[best]

@@ -1,7 +1,7 @@
 """Worked examples as data: one TOML file a study, with its data beside it.
 
-    STUDIES["old-faithful"]          the study by name
-    run("old-faithful")              its comparison
+STUDIES["old-faithful"]          the study by name
+run("old-faithful")              its comparison
 """
 
 from emvsbayes.studies.runner import Compared, compare, run, run_study

@@ -10,7 +10,7 @@ from emvsbayes.core.records import plain
 from emvsbayes.problem import Problem
 from emvsbayes.tables import Table
 
-EM = '''\
+EM = """\
 {imports}
 from emvsbayes.problem import pose
 
@@ -25,9 +25,9 @@ for passes in range({passes}):
 
 print(params)
 print("log-likelihood", family.log_likelihood(params, data))
-'''
+"""
 
-PYMC = '''\
+PYMC = """\
 {source}
 
 
@@ -39,7 +39,7 @@ if __name__ == "__main__":
     prior = problem.prior({prior})
     model = build(problem.family, problem.data, prior, problem.start({start}))
     print(model.point_logps())
-'''
+"""
 
 
 def em_listing(study: Any, data: Any, start: Any, passes: int) -> str:
@@ -64,7 +64,10 @@ def _pose(study: Any, data: Any) -> tuple[str, str]:
     if data is None:
         imports, table = "from emvsbayes.studies import STUDIES", f"STUDIES[{study.name!r}].table()"
     elif isinstance(data, Table) and Path(data.source).suffix:
-        imports, table = "from emvsbayes.tables import read_table", f"read_table({data.source!r}).select({data.columns})"
+        imports, table = (
+            "from emvsbayes.tables import read_table",
+            f"read_table({data.source!r}).select({data.columns})",
+        )
     elif isinstance(data, str | Path):
         table = repr(str(data))
     words = [repr(study.family), table, f"n_components={study.n_components}"]

@@ -209,11 +209,12 @@ def _compare(
     points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, reason)
 
     start = problem.start(study.start) if study.start else teaching_start(ml.restarts, map_.restarts) or map_.start
-    climbs = [run_em(family, problem.data, start, prior=p, stop=stop) for p in (None, prior)]
-    decomposition = compare_decomposition(*climbs, [ml.run, map_.run])
-    turn = align_responsibilities(climbs[0].q.responsibilities, map_.responsibilities, problem.data.row_weights)
+    climb = run_em(family, problem.data, start, stop=stop)
+    map_climb = run_em(family, problem.data, start, prior=prior, stop=stop)
+    decomposition = compare_decomposition(climb, map_climb, [ml.run, map_.run])
+    turn = align_responsibilities(climb.q.responsibilities, map_.responsibilities, problem.data.row_weights)
     labels_shown = map_.responsibilities.argmax(axis=1)
-    picture = make_picture(problem, start, None, climbs[0].passes, labels_shown, turn)
+    picture = make_picture(problem, start, None, climb.passes, labels_shown, turn)
     published = [_published(entry, study, problem) for entry in study.published]
     clock.lap("comparison")
 
@@ -228,7 +229,7 @@ def _compare(
         published=published,
         checks=checks(points, switching, decomposition, certificate, published),
         listings=Listings(
-            em=em_listing(study, data, start, climbs[0].passes),
+            em=em_listing(study, data, start, climb.passes),
             pymc=pymc_listing(problem, study, data, start),
         ),
         provenance=_provenance(study, problem, command, posterior, clock.seconds),

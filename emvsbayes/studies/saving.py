@@ -25,7 +25,9 @@ def writable(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise InputError(f"nothing can be written to {folder} ({error.strerror}); choose another output folder.") from None
+        raise InputError(
+            f"nothing can be written to {folder} ({error.strerror}); choose another output folder."
+        ) from None
     return folder
 
 

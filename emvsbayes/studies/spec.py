@@ -34,7 +34,7 @@ class PublishedNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A comparison to run. Exactly one of `data` (a file in studies/data) and `columns` holds the data.
 
-    `start` are starting values of the EM fits; without it there are 20 starts. `prior` is "default" or a nested mapping.
+    `start` are starting values of EM; without it there are 20 starts. `prior` is "default" or a nested mapping.
     """
 
     title: str

@@ -22,7 +22,7 @@ class Plane(VectorSpace):
 
     x: np.ndarray
     total: float
-    origin: np.ndarray = frame()  # noqa: RUF009
+    origin: np.ndarray = frame()
 
 
 def planes(origin=0.0):

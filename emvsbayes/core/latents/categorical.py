@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, Integers
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Categorical:
         """w_n r_nk, (N, K); exactly 0 for a row of weight 0, even one that no component can produce."""
         return np.where(weights[:, None] > 0, self.responsibilities, 0.0) * weights[:, None]
 
-    def permuted(self, permutation: Array) -> Categorical:
+    def permuted(self, permutation: Integers) -> Categorical:
         """The same q with component slot k holding the old component permutation[k]."""
         return Categorical(self.log_r[:, permutation])
 
@@ -77,7 +77,7 @@ def posterior(log_joint: Array) -> Categorical:
         return Categorical(log_joint - log_sum_exp(log_joint)[:, None])
 
 
-def clamp_labels(log_joint: Array, labels: Array | None) -> Array:
+def clamp_labels(log_joint: Array, labels: Integers | None) -> Array:
     """Hold z_n for rows with a known label: p(x_n, z_n) is the joint at that label, and 0 elsewhere."""
     if labels is None:
         return log_joint

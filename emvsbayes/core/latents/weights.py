@@ -1,8 +1,8 @@
 """Mixing weights: what every mixture does with them, written once.
 
-    M-step         π_k = n_k / Σ_j n_j
-    prior          Dirichlet(α), pseudo-counts α_k - 1
-    coordinates    η_k = ln π_k / π_K,  k < K   (additive log-ratio)
+M-step         π_k = n_k / Σ_j n_j
+prior          Dirichlet(α), pseudo-counts α_k - 1
+coordinates    η_k = ln π_k / π_K,  k < K   (additive log-ratio)
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Coins:
 
     name = "coins"
     capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
-    component_axes = {"weights": (0,), "probs": (0,)}
+    component_axes = MappingProxyType({"weights": (0,), "probs": (0,)})
     default_prior_note = "The default prior does not look at the data."
 
     def check(self, data: CoinsData) -> None:
@@ -181,13 +182,11 @@ class Coins:
         return (data.heads / data.tosses)[:, None], ("heads / tosses",)
 
     def component_moments(self, params: CoinsParams, data: CoinsData) -> tuple[Array, Array]:
-        """Mean p_k (K, 1) and variance p_k (1 - p_k) / m (K, 1, 1) of the rate of heads, m the mean number of tosses."""
+        """Mean p_k (K, 1) and variance p_k (1 - p_k) / m (K, 1, 1) of the rate of heads in m tosses, m their mean."""
         m = data.row_weights @ data.tosses / data.row_weights.sum()
         return params.probs[:, None], (params.probs * (1 - params.probs) / m)[:, None, None]
 
-    def simulate(
-        self, params: CoinsParams, like: CoinsData, rng: np.random.Generator
-    ) -> tuple[CoinsData, np.ndarray]:
+    def simulate(self, params: CoinsParams, like: CoinsData, rng: np.random.Generator) -> tuple[CoinsData, np.ndarray]:
         """For each trial of `like` pick a coin by `weights` and toss it as often; returns the data and the coins."""
         z = rng.choice(self.n_components, size=like.n_rows, p=params.weights)
         heads = rng.binomial(like.tosses.astype(int), params.probs[z]).astype(float)

@@ -19,7 +19,7 @@ from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianPa
 
 
 def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianParams) -> pm.Model:
-    """The model: variables `weights`, `means`, `covariances`; a field in `family.fixed` is constant data from `held`."""
+    """The model: variables `weights`, `means`, `covariances`; a field in `family.fixed` is data taken from `held`."""
     k, d = held.means.shape
     matrices = family.covariance in ("full", "tied")
     coords = {

@@ -22,7 +22,7 @@ def to_vector(params: GaussianParams, covariance: str, fixed: frozenset[str]) ->
     if "means" not in fixed:
         parts.append(params.means.ravel())
     if "covariances" not in fixed:
-        parts.append(_to_logs(params.covariances, params.means.shape[1], covariance))
+        parts.append(_to_logs(params.covariances, params.means.shape[-1], covariance))
     return np.concatenate(parts) if parts else np.empty(0)
 
 
@@ -35,7 +35,7 @@ def from_vector(vector: Array, like: GaussianParams, covariance: str, fixed: fro
     if "means" not in fixed:
         means, vector = vector[: means.size].reshape(means.shape), vector[means.size :]
     if "covariances" not in fixed:
-        covariances = _from_logs(vector, means.shape[1], covariance).reshape(covariances.shape)
+        covariances = _from_logs(vector, like.means.shape[-1], covariance).reshape(covariances.shape)
     return GaussianParams(weights, means, covariances)
 
 

@@ -91,12 +91,14 @@ class GaussianMixture:
             variances = np.diagonal(data.covariance)
         beyond = np.flatnonzero(~((variances > 1e-280) & (variances < 1e280)))
         if len(beyond):
-            raise InputError(f"column {data.columns[beyond[0]]!r} has a variance beyond floating point; change its units.")
+            raise InputError(
+                f"column {data.columns[beyond[0]]!r} has a variance beyond floating point; change its units."
+            )
         correlation = data.covariance / np.outer(data.scale, data.scale)
         if structures.is_matrix(self.covariance) and not np.linalg.eigvalsh(correlation)[0] > 1e-12:
             raise InputError(
-                f"the {d} columns are linearly dependent over these {n} rows, so that every {self.covariance} covariance "
-                "is singular; drop a column, or use the covariance diag or spherical."
+                f"the {d} columns are linearly dependent over these {n} rows, so that every {self.covariance} "
+                "covariance is singular; drop a column, or use the covariance diag or spherical."
             )
 
     def _expanded(self, params: GaussianParams) -> Array:
@@ -168,7 +170,7 @@ class GaussianMixture:
             scale = scale.mean()
         return GaussianPrior(
             NormalPrior(data.mean, np.array(0.01)),
-            InverseWishartPrior(np.array(d + 2.0), scale),
+            InverseWishartPrior(np.array(d + 2.0), np.asarray(scale)),
             DirichletPrior(np.array(1.0)),
         )
 
@@ -275,7 +277,7 @@ class GaussianMixture:
         }[self.covariance]
 
     def init(self, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
-        """Means at chosen rows, or the K-means solution with its cluster covariances; columns are standardised first."""
+        """Means at chosen rows, or the K-means solution with its cluster covariances; distances in standard units."""
         points = (data.X - data.mean) / np.where(data.scale > 0, data.scale, 1.0)
         rows = choose_rows(points, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
         k = self.n_components
@@ -358,7 +360,7 @@ class GaussianMixture:
         return coordinates.from_vector(vector, like, self.covariance, self.fixed)
 
 
-def _like(flags: Array, field: Array) -> Array:
+def _like(flags: np.ndarray, field: Array) -> np.ndarray:
     return flags.reshape(-1, *[1] * (field.ndim - 1))
 
 

@@ -41,11 +41,11 @@ def draw(singularity: Singularity) -> str:
             seen |= _finals(axis, restarts)
             axis.set_title(f"{title}: where the starts end")
             axis.set_xlabel("rank of the start")
+        low, high = _window(path.log_likelihood for _, side in sides for path in side.paths if len(path.passes) > 1)
         for axis, (title, restarts) in zip(bottom, sides, strict=True):
-            seen |= _paths(axis, restarts)
+            seen |= _paths(axis, restarts, low)
             axis.set_title(f"{title}: the way there")
             axis.set_xlabel("pass")
-        low, high = _window(path.log_likelihood for _, side in sides for path in side.paths if len(path.passes) > 1)
         bottom[0].set_ylim(low, high)
         top[0].set_ylabel("log-likelihood (nats)")
         bottom[0].set_ylabel("log-likelihood (nats)")
@@ -62,7 +62,7 @@ def caption(singularity: Singularity) -> str:
     text = f"{fmt.count(ml.n_singular)} of {fmt.plural(starts, 'start')} collapsed under maximum likelihood, "
     text += f"{fmt.count(mode.n_singular)} under MAP. "
     if ml.n_singular:
-        text += "A red path ends at the last pass with a finite likelihood; the arrow is the next one, on its way to infinity. "
+        text += "A red path ends at its last finite likelihood; the arrow is the next pass, on its way to infinity. "
     return text + "Both columns share their axis and show the log-likelihood, also where MAP climbed the log posterior."
 
 
@@ -100,24 +100,21 @@ def _finals(axis: Axes, restarts: Restarts) -> set[str]:
     return seen
 
 
-def _paths(axis: Axes, restarts: Restarts) -> set[str]:
+def _paths(axis: Axes, restarts: Restarts, low: float) -> set[str]:
     optimum = {start.index: start.optimum for start in restarts.starts}
     seen = set()
     for path in restarts.paths:
+        if not path.passes or path.log_likelihood[-1] < low:
+            continue
         kind = _kind(path.status, optimum.get(path.index, -1))
         seen.add(kind)
         axis.plot(path.passes, path.log_likelihood, **_WAYS[kind])
-        if kind == "collapsed" and path.passes:  # the next M half-step would leave the panel for ever
+        if kind == "collapsed":  # the next M half-step would leave the panel for ever
             last = (path.passes[-1], path.log_likelihood[-1])
             up = {"arrowstyle": "-|>", "color": COLLAPSED, "linestyle": ":", "linewidth": 1.1}
-            arrow = axis.annotate(
-                "", (last[0] + 1, 0.99), last, xycoords=axis.get_xaxis_transform(), textcoords="data", arrowprops=up
-            )
-            arrow.set_in_layout(False)
-        if path.passes:
-            axis.plot(
-                path.passes[-1], path.log_likelihood[-1], markersize=4.5, clip_on=path.passes[-1] > 0, **_KINDS[kind]
-            )
+            above = axis.get_xaxis_transform()
+            axis.annotate("", (last[0] + 1, 0.99), last, xycoords=above, textcoords="data", arrowprops=up)
+        axis.plot(path.passes[-1], path.log_likelihood[-1], markersize=4.5, **_KINDS[kind])
     axis.set_xscale("symlog", linthresh=1)
     longest = max((path.passes[-1] for path in restarts.paths if path.passes), default=1)
     ticks = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= longest]
