@@ -127,7 +127,7 @@ def run_command(names: tuple[str, ...], everything: bool, out: Path, no_sampling
     for study in studies:
         compared = run_study(study, sampling=not no_sampling, fresh=fresh, say=progress)
         codes.append(_finish(compared, out / study.name))
-    progress(f"gallery: {write_gallery(out)}")
+    progress(f"gallery: {write_gallery(out, progress)}")
     return max(codes)
 
 

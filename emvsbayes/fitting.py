@@ -126,8 +126,8 @@ class Fit:
             f"{self.status.value}",
             f"log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
             f"{self.n_parameters} free parameters",
-            f"{self.passes} passes; {len(self.restarts)} start(s): {optima} distinct optima, "
-            f"{len(self.restarts) - settled} singular or not finite",
+            f"{self.passes} passes in the best of {len(self.restarts)} start(s); distinct optima: {optima}; "
+            f"singular or not finite: {len(self.restarts) - settled}",
         ]
         for name, value in record_fields(self.params).items():
             lines.append(f"{name}:")

@@ -16,15 +16,17 @@ from emvsbayes.compare.scalars import thinned
 from emvsbayes.core.starts import Restart
 from emvsbayes.core.trace import Run
 
+TELLING = 30  # passes: long enough to watch, short enough to print
+
 
 def teaching_start(ml: Sequence[Restart], map_: Sequence[Restart]) -> Any | None:
-    """Of the starts from which both climbs reach their best optimum, the one with the most passes, up to 60."""
+    """Of the starts from which both climbs reach their best optimum, the one whose ML climb is nearest to 30 passes."""
     passes = [{r.index: r.run.passes for r in found if r.optimum == 0} for found in (ml, map_)]
-    starts = {r.index: r.run.start for r in ml}
     shared = sorted(set(passes[0]) & set(passes[1]))
     if not shared:
         return None
-    return starts[max(shared, key=lambda index: min(passes[0][index], 60))]
+    chosen = min(shared, key=lambda index: abs(passes[0][index] - TELLING))
+    return next(r.run.start for r in ml if r.index == chosen)
 
 
 def compare_decomposition(ml: Run, map_: Run, others: list[Run]) -> Decomposition:

@@ -200,9 +200,13 @@ class Restarts:
 
 @dataclass(frozen=True)
 class Singularity:
-    """Question 3: how often does maximum likelihood collapse, and what does the prior do about it?"""
+    """Question 3: how often does maximum likelihood collapse, and what does the prior do about it?
+
+    `how` says what the starts are; `bounded` that the likelihood of this family cannot collapse at all.
+    """
 
     how: str
+    bounded: bool
     n_starts: int
     ml: Restarts
     map: Restarts
@@ -285,9 +289,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Listings:
-    """Code that runs as printed."""
+    """`em` and `pymc` run as printed; `steps` is the source of the three methods that `em` calls."""
 
     em: str
+    steps: str
     pymc: str
 
 

@@ -19,9 +19,6 @@ from emvsbayes.core.starts import Restart, restarts
 from emvsbayes.core.trace import Status
 
 HOW = "random_scales"
-HOW_IN_WORDS = (
-    "random_scales: rows of the data as means, and spreads drawn log-uniformly from the data's own down to a hundredth"
-)
 N_STARTS = 100
 N_PATHS = 6  # of collapsed starts, those with the longest way first, beside the best one
 
@@ -44,7 +41,8 @@ def compare_singularity(
             stop=stop,
         )
         records[objective] = _record(problem, objective, found, with_prior)
-    return Singularity(HOW_IN_WORDS, N_STARTS, **records)
+    family = problem.family
+    return Singularity(family.scattered_note, "bounded" in family.capabilities, N_STARTS, **records)
 
 
 def _record(problem: Any, objective: Any, found: list[Restart], prior: Any) -> Restarts:

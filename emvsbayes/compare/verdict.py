@@ -122,6 +122,10 @@ def _trust(singularity: Singularity, decomposition: Decomposition) -> str:
     residual = max(climb.largest_residual for climb in decomposition.climbs)
     half_steps = sum(climb.n_half_steps for climb in decomposition.climbs)
     ml, map_ = singularity.ml.n_singular, singularity.map.n_singular
+    if singularity.bounded:
+        best = sum(o.count for o in singularity.ml.optima if o.number == 0)
+        collapse = f"{best} of {singularity.n_starts} random starts reached the same best optimum of the likelihood"
+        return f"ln p(X|θ) = ELBO + KL holds to {residual:.0e} at each of {half_steps} half-steps, and {collapse}."
     collapse = (
         f"{ml or 'none'} of {singularity.n_starts} random starts collapsed on a singularity of the likelihood, "
         f"{map_ or 'none'} under the prior"

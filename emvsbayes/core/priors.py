@@ -21,6 +21,11 @@ def _set(record: Any, **values: Any) -> None:
         object.__setattr__(record, name, value)
 
 
+def short(hyper: Array) -> str:
+    """Hyperparameters in a sentence: four significant digits, rows in brackets."""
+    return str(f"{hyper:.4g}" if np.ndim(hyper) == 0 else [short(row) for row in hyper]).replace("'", "")
+
+
 @dataclass(frozen=True, slots=True)
 class BetaPrior:
     """probs ~ Beta(a, b); a, b > 0, scalars or (K,)."""

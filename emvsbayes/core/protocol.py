@@ -84,6 +84,11 @@ class Family(Protocol):
         """Whether the default prior looks at the data, in a sentence."""
         ...
 
+    @property
+    def scattered_note(self) -> str:
+        """What the starts of the method `random_scales` are, in a sentence."""
+        ...
+
     def check_prior(self, prior: Any, data: Any) -> Any:
         """The prior with its hyperparameters in full shape; raises where a shape or bound is wrong."""
         ...
@@ -143,5 +148,6 @@ CAPABILITIES = {
     "conjugate": "the default prior is conjugate, so that MAP is a sum of statistics",
     "components": "the model has exchangeable components",
     "twin": "the same model is written for PyMC",
+    "bounded": "the likelihood is bounded, so that maximum likelihood cannot collapse",
 }
 """What the members of `Family.capabilities` mean."""

@@ -82,9 +82,12 @@ def parameters(points: Points) -> Table:
             "ML: sds from\u00a0mean",
             "MAP: sds from\u00a0mean",
         ]
+    alike: dict[str, int] = {}  # the same entry of every component has the same decimals
+    for p in items:
+        alike[_entry(p)] = max(alike.get(_entry(p), 0), _decimals(p))
     rows = []
     for p in items:
-        places = _decimals(p)
+        places = alike[_entry(p)]
         row = [_name(p.name, p.component), fmt.fixed(p.ml, places), fmt.fixed(p.map, places)]
         if optimised:
             row.append(fmt.fixed(p.pymc_map, places))
@@ -254,6 +257,11 @@ def _name(name: str, k: int) -> str:
 def _verdict(passed: bool) -> str:
     word, kind = ("yes", "good") if passed else ("no", "bad")
     return Markup('<span class="{}">{}</span>').format(kind, word)
+
+
+def _entry(p: Parameter) -> str:
+    """The parameter's name without its component."""
+    return p.name.replace(f"[{p.component}", "[", 1)
 
 
 def _decimals(p: Parameter) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from importlib.util import find_spec
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 
 from emvsbayes.core.records import plain
@@ -16,7 +19,9 @@ from emvsbayes.problem import pose
 
 problem = pose({pose})
 family, data = problem.family, problem.data
-params = problem.start({start})
+params = problem.start(
+{start}
+)
 
 for passes in range({passes}):
     q = family.e_step(params, data)         # E half-step: q <- p(Z | X, params)
@@ -37,7 +42,10 @@ if __name__ == "__main__":
 
     problem = pose({pose})
     prior = problem.prior({prior})
-    model = build(problem.family, problem.data, prior, problem.start({start}))
+    start = problem.start(
+{start}
+    )
+    model = build(problem.family, problem.data, prior, start)
     print(model.point_logps())
 """
 
@@ -45,7 +53,13 @@ if __name__ == "__main__":
 def em_listing(study: Any, data: Any, start: Any, passes: int) -> str:
     """The loop of one maximum-likelihood run from `start`, as a script; `data` None stands for the study's own."""
     imports, call = _pose(study, data)
-    return EM.format(imports=imports, pose=call, start=plain(start), passes=passes).lstrip()
+    return EM.format(imports=imports, pose=call, start=_start(start), passes=passes).lstrip()
+
+
+def steps_listing(family: Any) -> str:
+    """The methods that make one pass, as they stand in the family."""
+    methods = (getattr(type(family), name) for name in ("e_step", "expect", "m_step"))
+    return "\n".join(textwrap.dedent(inspect.getsource(method)) for method in methods)
 
 
 def pymc_listing(problem: Problem, study: Any, data: Any, start: Any) -> str:
@@ -54,8 +68,13 @@ def pymc_listing(problem: Problem, study: Any, data: Any, start: Any) -> str:
     source = Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin else ""
     imports, call = _pose(study, data)
     return PYMC.format(
-        source=source.rstrip(), imports=imports or "pass", pose=call, prior=repr(study.prior), start=plain(start)
+        source=source.rstrip(), imports=imports or "pass", pose=call, prior=repr(study.prior), start=_start(start, 8)
     )
+
+
+def _start(start: Any, indent: int = 4) -> str:
+    """Starting values as a literal, to the last digit."""
+    return textwrap.indent(pformat(plain(start), width=100, compact=True, sort_dicts=False), " " * indent)
 
 
 def _pose(study: Any, data: Any) -> tuple[str, str]:

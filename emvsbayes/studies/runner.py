@@ -26,7 +26,7 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
 from emvsbayes.fitting import Fit, as_stop, fit_problem
 from emvsbayes.problem import Problem, pose
-from emvsbayes.studies.listings import em_listing, pymc_listing
+from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
 from emvsbayes.studies.spec import STUDIES, Study
 from emvsbayes.tables import Table, as_table
 
@@ -230,6 +230,7 @@ def _compare(
         checks=checks(points, switching, decomposition, certificate, published),
         listings=Listings(
             em=em_listing(study, data, start, climb.passes),
+            steps=steps_listing(family),
             pymc=pymc_listing(problem, study, data, start),
         ),
         provenance=_provenance(study, problem, command, posterior, clock.seconds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,16 @@ def read_result(path: Path) -> Comparison:
     return Comparison.from_json(path.read_bytes())
 
 
-def write_gallery(folder: Path) -> Path:
-    """index.html of a folder of reports: one card for each sub-folder with a result.json."""
+def write_gallery(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
+    """index.html of a folder of reports: one card for each sub-folder with a result.json of this format."""
     from emvsbayes.report.gallery import render_gallery
 
-    entries = [(path.parent.name, read_result(path)) for path in sorted(folder.glob(f"*/{RESULT}"))]
+    entries = []
+    for path in sorted(folder.glob(f"*/{RESULT}")):
+        try:
+            entries.append((path.parent.name, read_result(path)))
+        except InputError as error:
+            say(f"gallery: {path.parent.name} is left out: {error}")
     page = folder / PAGE
     handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -99,7 +99,7 @@ def build(
         ),
         switching=switched(mode, k, rng, switching) if sampled else None,
         singularity=rec.Singularity(
-            "k-means++ and random rows", n_starts, followed("ml", ml, again), followed("map", mode, again_map)
+            "k-means++ and random rows", False, n_starts, followed("ml", ml, again), followed("map", mode, again_map)
         ),
         decomposition=rec.Decomposition(climbs),
         picture=rec.Picture(
@@ -117,6 +117,7 @@ def build(
         published=[rec.Published("EM after one pass", "means", [0.71, 0.58], [0.7129, 0.5813], 2, True)],
         listings=rec.Listings(
             "import emvsbayes as eb\n\nfit = eb.fit('gaussian_mixture', 'data.csv', n_components=2)\n",
+            "def e_step(self, params, data):\n    ...\n",
             "import pymc as pm\n\nwith pm.Model() as model:\n    pm.Dirichlet('weights', [1.0, 1.0])  # a < b\n",
         ),
         provenance=rec.Provenance(

@@ -22,7 +22,7 @@ from emvsbayes.core.latents.weights import (
     weights_from_vector,
     weights_to_vector,
 )
-from emvsbayes.core.priors import BetaPrior, DirichletPrior
+from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
@@ -48,9 +48,10 @@ class Coins:
     fixed: frozenset[str] = frozenset()
 
     name = "coins"
-    capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
+    capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin", "bounded"})
     component_axes = MappingProxyType({"weights": (0,), "probs": (0,)})
     default_prior_note = "The default prior does not look at the data."
+    scattered_note = "each coin's probability drawn from Beta(h + ½, m - h + ½) of a random trial"
 
     def check(self, data: CoinsData) -> None:
         """Raise where these data cannot be fitted with these settings."""
@@ -104,9 +105,9 @@ class Coins:
         held = {name: f"{name}: held fixed, no prior" for name in self.fixed}
         described = {"probs": "probs: flat", "weights": "weights: flat"}
         if prior.probs is not None:
-            described["probs"] = f"probs ~ Beta({prior.probs.a.tolist()}, {prior.probs.b.tolist()}) for each coin"
+            described["probs"] = f"probs ~ Beta({short(prior.probs.a)}, {short(prior.probs.b)}) for each coin"
         if prior.weights is not None:
-            described["weights"] = f"weights ~ Dirichlet({prior.weights.concentration.tolist()})"
+            described["weights"] = f"weights ~ Dirichlet({short(prior.weights.concentration)})"
         return list({**described, **held}.values())
 
     def check_prior(self, prior: CoinsPrior, data: CoinsData) -> CoinsPrior:

@@ -21,7 +21,7 @@ from emvsbayes.core.latents.weights import (
     require_components,
     update_weights,
 )
-from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior
+from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, short
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event
@@ -67,6 +67,9 @@ class GaussianMixture:
     default_prior_note = (
         "The default prior looks at the data: its location and scale are the mean and covariance of the columns "
         "(Fraley and Raftery 2007)."
+    )
+    scattered_note = (
+        "random rows as means, and spreads drawn log-uniformly from the data's own down to a hundredth of it"
     )
 
     @property
@@ -178,10 +181,10 @@ class GaussianMixture:
         """One sentence a field."""
         described = {"means": "means: flat", "covariances": "covariances: flat", "weights": "weights: flat"}
         if prior.means is not None:
-            location = np.array2string(prior.means.location, precision=4, separator=", ")
+            location = short(prior.means.location)
             described["means"] = f"means | covariances ~ N({location}, covariance / {prior.means.strength:g})"
         if prior.covariances is not None:
-            dof, scale = prior.covariances.dof, np.array2string(prior.covariances.scale, precision=4, separator=", ")
+            dof, scale = prior.covariances.dof, short(prior.covariances.scale)
             described["covariances"] = {
                 "full": f"covariances ~ inverse-Wishart({dof:g}, {scale}) for each component",
                 "tied": f"covariances ~ inverse-Wishart({dof:g}, {scale}), once",
@@ -189,7 +192,7 @@ class GaussianMixture:
                 "spherical": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component",
             }[self.covariance]
         if prior.weights is not None:
-            described["weights"] = f"weights ~ Dirichlet({prior.weights.concentration.tolist()})"
+            described["weights"] = f"weights ~ Dirichlet({short(prior.weights.concentration)})"
         return list({**described, **{name: f"{name}: held fixed, no prior" for name in self.fixed}}.values())
 
     def check_prior(self, prior: GaussianPrior, data: GaussianData) -> GaussianPrior:
