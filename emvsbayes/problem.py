@@ -54,6 +54,13 @@ class Problem:
         """Drawn starting values with the held fields put in."""
         return replace(params, **self.held) if self.held else params
 
+    def random_params(self, seed: int, spread: float = 0.3) -> Any:
+        """Parameters in general position: a random start, moved by normal noise in its free coordinates."""
+        rng = np.random.default_rng(seed)
+        start = self.hold(self.family.init(self.data, rng, "random_rows"))
+        centre = self.family.to_vector(start)
+        return self.family.from_vector(centre + spread * rng.normal(size=centre.size), start)
+
     @property
     def fields(self) -> list[str]:
         return [f.name for f in fields(self.twin.params)]

@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from emvsbayes.core.alignment import permute
+from emvsbayes.core.alignment import exchangeable, permute
 from emvsbayes.core.starts import restarts
 from emvsbayes.problem import Problem
 
@@ -25,6 +25,7 @@ PROGRESS_MS = 200
 def chain_starts(problem: Problem, prior: Any, chains: int, seed: int) -> list[Any]:
     """Parameters at which each chain starts."""
     family, data = problem.family, problem.data
+    arbitrary = exchangeable(family, data, prior, problem.random_params(seed))
     found = restarts(family, data, EM_STARTS, seed, complete=problem.hold, prior=prior)
     optima = {r.optimum: r.run.params for r in reversed(found) if r.optimum >= 0}
     starts = []
@@ -32,7 +33,8 @@ def chain_starts(problem: Problem, prior: Any, chains: int, seed: int) -> list[A
         rng = np.random.default_rng(stream)
         params = optima.get(chain // 2) if chain % 2 == 0 else None
         if params is not None and _inside(family, params):
-            params = permute(params, rng.permutation(family.n_components), family.component_axes)
+            order = rng.permutation(family.n_components) if arbitrary else np.arange(family.n_components)
+            params = permute(params, order, family.component_axes)
         else:
             params = family.init(data, rng, "random_rows")
         starts.append(problem.hold(params))

@@ -36,7 +36,7 @@ SAMPLE_STATS = {
     "step_size": "step_size",
     "mean_tree_accept": "acceptance_rate",
 }  # nutpie's name: the name in the ArviZ schema
-COMPILE_SECONDS = 40  # of a first compilation on two cores, for the message only
+COMPILE_SECONDS = 60  # of a first compilation on two cores, for the message only
 
 
 def sample(
@@ -122,6 +122,8 @@ def sample_problem(
         return tree
     tree = _draw(problem, prior, map_start, say, **{k: settings[k] for k in ("draws", "tune", "chains", "seed")})
     cache.save(name, tree)
+    for sentence in tree.attrs["diagnosis"].splitlines():
+        say(f"PyMC: {sentence} (before relabelling)")
     return tree
 
 
@@ -143,13 +145,14 @@ def _draw(
     from pymc.backends.arviz import find_constants, find_observations
 
     from emvsbayes.bayes.chains import chain_starts, run_chains
+    from emvsbayes.bayes.diagnosis import diagnose
     from emvsbayes.bayes.twins import Unconstrained, certify, find_mode
 
     about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
     model = problem.twin.build(problem.family, problem.data, prior, about)
 
     began = perf_counter()
-    say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, a quarter of it later")
+    say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, ten later")
     compiled = nutpie.compile_pymc_model(model)
     say(f"PyMC: compiled in {perf_counter() - began:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
     starts = [Unconstrained(model)(params) for params in chain_starts(problem, prior, chains, seed)]
@@ -177,6 +180,7 @@ def _draw(
         "sampler": SAMPLER,
         "seed": seed,
         "tuning_steps": tune,
+        "diagnosis": "\n".join(diagnose(tree)),
         "sampling_seconds": round(sampling_seconds, 3),
         **{f"version_{k}": v for k, v in cache.versions().items()},
     }

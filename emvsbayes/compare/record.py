@@ -127,11 +127,15 @@ class TraceSeries:
 class Switching:
     """Question 2: did the sampler see one labelling or several?
 
+    `exchangeable`: whether labels are arbitrary. Where known labels, held fields or the prior tell components apart,
+    they are not: nothing was relabelled, and one labelling is possible.
+
     `labelling_shares`: share of the draws by labelling, such as
     "1 0". By chain: `switches`, changes of labelling; `agreement`, the mean share of rows that a relabelled draw puts
     into the component of the pivot; `log_likelihood`, its mean over draws.
     """
 
+    exchangeable: bool
     method: str
     pivot: str
     chains: int

@@ -7,7 +7,6 @@ likelihood are narrow, and starts that are all wide would never show them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
@@ -23,13 +22,10 @@ N_STARTS = 100
 N_PATHS = 6  # of collapsed starts, those with the longest way first, beside the best one
 
 
-def compare_singularity(
-    problem: Any, prior: Any, stop: Any, seed: int, progress: Callable[[str], None] = lambda line: None
-) -> Singularity:
+def compare_singularity(problem: Any, prior: Any, stop: Any, seed: int) -> Singularity:
     """The same random starts under both objectives."""
     records = {}
     for objective, with_prior in (("ml", None), ("map", prior)):
-        progress(f"EM: {N_STARTS} random starts, {'maximum likelihood' if objective == 'ml' else 'MAP'}")
         found = restarts(
             problem.family,
             problem.data,

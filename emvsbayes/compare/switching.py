@@ -20,18 +20,25 @@ from emvsbayes.core.checks import Array
 RHAT = 1.01
 
 
-def compare_switching(scalars: list[Scalar], raw: Any, relabelled: Any, pivot: str) -> Switching:
-    """Diagnose labels from the raw tree and the relabelled one."""
+def compare_switching(scalars: list[Scalar], raw: Any, relabelled: Any, pivot: str, diagnosis: list[str]) -> Switching:
+    """Diagnose labels from the tree as drawn and as relabelled; the same tree twice where labels are not arbitrary."""
     before, after = raw["posterior"].to_dataset(), relabelled["posterior"].to_dataset()
-    moves = relabelled["relabelling"]["permutation"].values  # (chain, draw, K)
-    chains, draws, k = moves.shape
+    arbitrary = "relabelling" in relabelled.children
+    chains, draws = after.sizes["chain"], after.sizes["draw"]
+    if arbitrary:
+        method, found = str(relabelled["relabelling"].attrs["method"]).upper(), relabelled["relabelling"]
+        moves, agreement = found["permutation"].values, found["agreement"].mean("draw").values  # (chain, draw, K)
+    else:
+        method, moves, agreement = "", np.zeros((chains, draws, 1), dtype=int), np.ones(chains)
+    k = moves.shape[2]
     switches = (moves[:, 1:] != moves[:, :-1]).any(axis=2).sum(axis=1)
     visited = Counter(tuple(int(i) for i in move) for move in moves.reshape(-1, k))
     convergence = [
         Convergence(s.name, *_rhat_ess(s.draws(before), s.draws(after))) for s in scalars if s.field in before
     ]
     return Switching(
-        method=str(relabelled["relabelling"].attrs["method"]).upper(),
+        exchangeable=arbitrary,
+        method=method,
         pivot=pivot,
         chains=chains,
         draws=draws,
@@ -44,8 +51,8 @@ def compare_switching(scalars: list[Scalar], raw: Any, relabelled: Any, pivot: s
         convergence=convergence,
         trace=_trace(scalars, before, after),
         divergences=int(raw["sample_stats"]["diverging"].sum()),
-        diagnosis=_diagnose(relabelled),
-        agreement=relabelled["relabelling"]["agreement"].mean("draw").values.tolist(),
+        diagnosis=diagnosis,
+        agreement=agreement.tolist(),
         log_likelihood=_log_likelihood(raw).tolist(),
     )
 
@@ -76,25 +83,6 @@ def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
     found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     return tuple(float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)
-
-
-def _diagnose(tree: Any) -> list[str]:
-    """What `az.diagnose` finds in the relabelled draws, one sentence each; empty when it finds nothing."""
-    from arviz_stats.sampling_diagnostics import diagnose
-
-    _, found = diagnose(tree, show_diagnostics=False, return_diagnostics=True)
-    sentences = []
-    if n := found.get("divergent", {}).get("n_divergent"):
-        sentences.append(f"{n} divergent transitions: the step size is too large somewhere.")
-    if n := found.get("treedepth", {}).get("n_max"):
-        sentences.append(f"{n} transitions reached the largest tree depth: slow exploration.")
-    if chains := found.get("bfmi", {}).get("failed_chains"):
-        sentences.append(f"low energy fraction (E-BFMI) in {len(chains)} chain(s): heavy tails explored slowly.")
-    if names := found.get("ess", {}).get("bad_params"):
-        sentences.append(f"low effective sample size: {', '.join(map(str, names[:4]))}.")
-    if names := found.get("rhat", {}).get("bad_params"):
-        sentences.append(f"R-hat above {RHAT}: {', '.join(map(str, names[:4]))}.")
-    return sentences
 
 
 def _trace(scalars: list[Scalar], before: Any, after: Any) -> TraceSeries:

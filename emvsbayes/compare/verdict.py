@@ -111,6 +111,8 @@ def _labels(switching: Switching | None, points: Points) -> str:
         f"The chains visited {switching.labellings_visited} of {switching.labellings_possible} labellings, "
         f"with {sum(switching.switches)} switches within chains"
     )
+    if not switching.exchangeable and points.labels_resolved:
+        return f"Labels, held fields or the prior tell the components apart; the largest R-hat is {after:.3f}."
     if points.labels_resolved:
         share = sum(switching.agreement) / len(switching.agreement)
         where = "" if share > 0.9 else f", and the average draw puts only {share:.0%} of the rows where EM puts them"

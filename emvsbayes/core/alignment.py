@@ -37,6 +37,24 @@ def align_responsibilities(moving: Array, reference: Array, row_weights: Array) 
     return assignment((moving * row_weights[:, None]).T @ reference)
 
 
+def exchangeable(family: Any, data: Any, prior: Any, params: Any) -> bool:
+    """Whether labels are arbitrary: renaming the components of `params` leaves ln p(X | θ) + ln p(θ) as it was.
+
+    Known labels, held fields that differ between components, or a prior that does, tell components apart. `params`
+    should be in general position; a transposition and a rotation together generate every renaming.
+    """
+    k = family.n_components
+    free = {name: axes for name, axes in family.component_axes.items() if name not in family.fixed}
+
+    def objective(permutation: Permutation) -> float:
+        moved = permute(params, permutation, free)
+        return family.log_likelihood(moved, data) + family.log_prior(moved, prior)
+
+    same = np.arange(k)
+    before, rotated, swapped = objective(same), objective(np.roll(same, 1)), objective(np.r_[same[:2][::-1], same[2:]])
+    return max(abs(rotated - before), abs(swapped - before)) <= 1e-9 * (1 + abs(before))
+
+
 def permute(record: Any, permutation: Permutation, axes: ComponentAxes) -> Any:
     """The record with every component axis permuted jointly; fields not in `axes` are untouched."""
     changes = {}

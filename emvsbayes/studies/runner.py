@@ -1,32 +1,18 @@
-"""A study, or your own data, to a comparison: ML and MAP by EM, the posterior by PyMC, and the four questions."""
+"""`compare` and `run`: your own data, or a study, to a comparison."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from emvsbayes.compare.decomposition import compare_decomposition, teaching_start
-from emvsbayes.compare.picture import make_picture
-from emvsbayes.compare.points import compare_points, score, score_at
-from emvsbayes.compare.record import Comparison, Listings, Provenance, Published, Subject
-from emvsbayes.compare.scalars import scalars
-from emvsbayes.compare.singularity import compare_singularity
-from emvsbayes.compare.switching import compare_switching, unresolved
-from emvsbayes.compare.verdict import checks, verdict
-from emvsbayes.core.alignment import align_responsibilities, permute
-from emvsbayes.core.em import run_em
+from emvsbayes.compare.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
-from emvsbayes.fitting import Fit, as_stop, fit_problem
-from emvsbayes.problem import Problem, pose
-from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
+from emvsbayes.fitting import Fit
+from emvsbayes.problem import pose
+from emvsbayes.studies.assembly import Clock, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
 from emvsbayes.tables import Table, as_table
 
@@ -148,7 +134,7 @@ def _compare(
     say: Say | None,
 ) -> Compared:
     say = say or (lambda line: None)
-    clock = _Clock()
+    clock = Clock()
     if study.use:
         table = table.select(study.use)
     problem = pose(
@@ -160,172 +146,24 @@ def _compare(
         labels=labels,
         sample_weight=sample_weight,
     )
-    family, prior, stop = problem.family, problem.prior(study.prior), as_stop(study.stop)
+    prior = problem.prior(study.prior)
     if prior is None:
         raise InputError("a comparison needs a prior: 'default', a mapping, or a prior record.")
-    prior = family.proper_prior(prior)
+    prior = problem.family.proper_prior(prior)
 
     say("EM: maximum likelihood and MAP")
-    given = {"start": study.start, "n_starts": study.n_starts, "stop": stop, "seed": study.seed}
-    map_ = fit_problem(problem, prior=prior, **given)
-    ml = fit_problem(problem, **given)
-    ml = _aligned(ml, map_, problem)
+    fits = fit_both(problem, study, prior)
     clock.lap("em")
-    singularity = compare_singularity(problem, prior, stop, study.seed, say)
-    clock.lap("restarts")
-
-    posterior = relabelled = switching = mode = certificate = None
-    listed = scalars(map_.params, family, getattr(problem.data, "columns", ()))
-    reason = "nothing was sampled"
+    posterior = None
     if sampling:
-        from emvsbayes.bayes.sampling import sample_problem
-        from emvsbayes.relabelling import relabel
-
-        posterior = sample_problem(
-            problem,
-            prior,
-            draws=study.draws,
-            tune=study.tune,
-            chains=study.chains,
-            seed=study.seed,
-            fresh=fresh,
-            map_start=map_.start,
-            say=say,
-        )
+        posterior = sample_and_relabel(problem, study, prior, fits, fresh=fresh, say=say)
         clock.lap("sampling")
-        say("relabelling and summaries")
-        relabelled = relabel(posterior, method="ecr", pivot=map_)
-        switching = compare_switching(listed, posterior, relabelled, "the MAP fit of EM")
-        reason = unresolved(switching)
-        mode = _mode(posterior, map_, problem)
-        pairs = posterior["certificate"]
-        theirs, ours = pairs["pymc"].values, pairs["emvsbayes"].values
-        certificate = float(np.max(np.abs(theirs - ours) / np.maximum(1, np.abs(ours))))
-
-    scores = [score("ML (EM)", ml, prior, problem.data), score("MAP (EM)", map_, prior, problem.data)]
-    if mode is not None:
-        scores.append(score_at("pm.find_MAP", family, mode, prior, problem.data, ""))
-    resolved = relabelled["posterior"].to_dataset() if relabelled is not None and not reason else None
-    points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, reason)
-
-    start = problem.start(study.start) if study.start else teaching_start(ml.restarts, map_.restarts) or map_.start
-    climb = run_em(family, problem.data, start, stop=stop)
-    map_climb = run_em(family, problem.data, start, prior=prior, stop=stop)
-    decomposition = compare_decomposition(climb, map_climb, [ml.run, map_.run])
-    turn = align_responsibilities(climb.q.responsibilities, map_.responsibilities, problem.data.row_weights)
-    labels_shown = map_.responsibilities.argmax(axis=1)
-    picture = make_picture(problem, start, None, climb.passes, labels_shown, turn)
-    published = [_published(entry, study, problem) for entry in study.published]
-    clock.lap("comparison")
-
-    record = Comparison(
-        subject=_subject(study, problem, prior),
-        verdict=verdict(points, switching, singularity, decomposition),
-        points=points,
-        switching=switching,
-        singularity=singularity,
-        decomposition=decomposition,
-        picture=picture,
-        published=published,
-        checks=checks(points, switching, decomposition, certificate, published),
-        listings=Listings(
-            em=em_listing(study, data, start, climb.passes),
-            steps=steps_listing(family),
-            pymc=pymc_listing(problem, study, data, start),
-        ),
-        provenance=_provenance(study, problem, command, posterior, clock.seconds),
-    )
-    return Compared(record, ml, map_, posterior, relabelled)
-
-
-def _aligned(fit: Fit, reference: Fit, problem: Problem) -> Fit:
-    """The fit with its components in the order of the reference, everywhere they are named."""
-    order = align_responsibilities(fit.responsibilities, reference.responsibilities, problem.data.row_weights)
-    run = fit.run
-    slot = {int(old): new for new, old in enumerate(order)}
-    events = tuple(replace(e, component=slot.get(e.component, e.component)) for e in run.events)
-    axes = fit.family.component_axes
-    moved = replace(run, params=permute(run.params, order, axes), q=run.q.permuted(order), events=events)
-    return replace(fit, run=moved)
-
-
-def _mode(posterior: Any, map_: Fit, problem: Problem) -> Any:
-    """pm.find_MAP's mode as a parameter record with the labels of the MAP fit."""
-    found = {name: v.values for name, v in posterior["map_estimate"].data_vars.items()}
-    params = replace(map_.params, **found)
-    r = problem.family.e_step(params, problem.data).responsibilities
-    order = align_responsibilities(r, map_.responsibilities, problem.data.row_weights)
-    return permute(params, order, problem.family.component_axes)
-
-
-def _published(entry: Any, study: Study, problem: Problem) -> Published:
-    data = problem.data
-    if entry.labels is not None:
-        data = replace(data, labels=np.asarray(entry.labels))
-    start = problem.start(study.start)
-    stop = as_stop({"tol": 0.0, "max_passes": entry.passes if entry.labels is None else 1})
-    run = run_em(problem.family, data, start, stop=stop, record=False)
-    ours = np.ravel(getattr(run.params, entry.field)).tolist()
-    agree = all(round(a, entry.digits) == round(b, entry.digits) for a, b in zip(ours, entry.values, strict=True))
-    return Published(entry.what, entry.field, entry.values, ours, entry.digits, agree)
-
-
-def _subject(study: Study, problem: Problem, prior: Any) -> Subject:
-    family = problem.family
-    looks = problem.family.default_prior_note if study.prior == "default" else "The prior was given."
-    mode = "; ".join(f"{name}: {what}" for name, what in problem.twin.prior_on.items() if name not in family.fixed)
-    return Subject(
-        name=study.name,
-        title=study.title,
-        family=family.name,
-        summary=problem.twin.summary,
-        n_components=family.n_components,
-        settings={name: str(getattr(family, name)) for name in problem.twin.settings},
-        fixed=sorted(family.fixed),
-        n_rows=problem.data.n_rows,
-        columns=list(getattr(problem.data, "columns", ())) or ["heads", "tosses"],
-        source=study.source,
-        prior=family.describe_prior(prior),
-        prior_note=f"{looks} A mode depends on the quantity that carries the density; here that is {mode}.",
-        notes=study.notes,
-    )
-
-
-def _provenance(
-    study: Study, problem: Problem, command: str, posterior: Any | None, seconds: dict[str, float]
-) -> Provenance:
-    from emvsbayes.bayes.cache import data_hash
-
-    sampler = "none"
-    if posterior is not None:
-        chains, draws = posterior["posterior"].sizes["chain"], posterior["posterior"].sizes["draw"]
-        tune = posterior.attrs["tuning_steps"]
-        sampler = f"NUTS ({posterior.attrs['sampler']}), {chains} chains of {tune} + {draws}"
-    names = ("emvsbayes", "numpy", "scipy", "pymc", "pytensor", "nutpie", "arviz")
-    return Provenance(
-        command=command,
-        seed=study.seed,
-        data_sha256=data_hash(problem.data),
-        versions={"python": platform.python_version(), **{name: version(name) for name in names}},
-        sampler=sampler,
-        seconds=seconds,
-    )
+    record = assemble(problem, study, prior, fits, posterior, data=data, command=command, clock=clock, say=say)
+    raw, relabelled = (posterior.raw, posterior.relabelled) if posterior is not None else (None, None)
+    return Compared(record, fits.ml, fits.map, raw, relabelled)
 
 
 def _mapping(prior: Any) -> Any:
     """A prior as a study holds it: its name, or a nested mapping without flat groups."""
     value = plain(prior)
     return {group: v for group, v in value.items() if v is not None} if isinstance(value, dict) else value
-
-
-class _Clock:
-    """Seconds between laps."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = perf_counter()
-        self.seconds[name] = round(now - self._last, 3)
-        self._last = now

@@ -11,7 +11,7 @@ from emvsbayes.core.twin import Twin
 from emvsbayes.families import FAMILIES
 
 CAN = {
-    "coins": {"rowwise", "density", "conjugate", "components", "twin"},
+    "coins": {"rowwise", "density", "conjugate", "components", "twin", "bounded"},
     "gaussian_mixture": {"rowwise", "density", "conjugate", "components", "twin"},
 }
 VOCABULARY = [name for name in vars(Family) if not name.startswith("_")]

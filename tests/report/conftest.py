@@ -238,6 +238,7 @@ def switched(mode, k, rng, happened):
         before[2] = after[2][turned]
     identity, other = " ".join(map(str, range(k))), " ".join(map(str, turned))
     return rec.Switching(
+        exchangeable=True,
         method="ecr",
         pivot="the MAP fit",
         chains=4,

@@ -35,6 +35,10 @@ class CoinsData:
     labels: NDArray[np.int64] | None = None
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        return ("heads", "tosses")
+
+    @property
     def n_rows(self) -> int:
         return len(self.heads)
 

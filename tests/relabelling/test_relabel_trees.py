@@ -1,0 +1,214 @@
+"""A DataTree in, a DataTree out: every variable with a component dimension moves jointly, nothing else moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from cases import COVARIANCES, FIVE_TRIALS, blobs
+
+import emvsbayes as eb
+from emvsbayes.core.records import record_fields
+from emvsbayes.relabelling import allocation_probabilities, permute_tree, relabel_draws
+from emvsbayes.relabelling.trees import data_of
+
+CHAINS, DRAWS = 2, 30
+X = blobs(n=40, k=2) * [1.0, 2.0] + [[0.0, 0.0], [9.0, 5.0]] * 20
+DIMS = {
+    "weights": ("component",),
+    "probs": ("component",),
+    "means": ("component", "feature"),
+    "full": ("component", "feature", "feature_bis"),
+    "tied": ("feature", "feature_bis"),
+    "diag": ("component", "feature"),
+    "spherical": ("component",),
+}
+
+
+def dims_of(name, family):
+    return DIMS[family.covariance if name == "covariances" else name]
+
+
+def tree_about(fit, observed, constant, rng, fixed=()):
+    """Draws near the fit, every draw with a random labelling, as `sample` would return them; and the labellings."""
+    k = fit.family.n_components
+    turns = np.stack([rng.permutation(k) for _ in range(CHAINS * DRAWS)]).reshape(CHAINS, DRAWS, k)
+    posterior, straight = {}, {}
+    for name, value in record_fields(fit.params).items():
+        if name in fixed:
+            constant = {**constant, name: (dims_of(name, fit.family), value)}
+            continue
+        draws = value * np.exp(0.01 * rng.normal(size=(CHAINS, DRAWS, *value.shape)))
+        if name == "covariances" and value.shape[-1:] == value.shape[-2:-1]:
+            draws = (draws + np.swapaxes(draws, -1, -2)) / 2
+        dims = ("chain", "draw", *dims_of(name, fit.family))
+        straight[name] = xr.DataArray(draws, dims=dims)
+        moved = draws.copy()
+        if "component" in dims:
+            for c, d in np.ndindex(CHAINS, DRAWS):
+                moved[c, d] = draws[c, d][turns[c, d]]
+        posterior[name] = (dims, moved)
+    groups = {"posterior": posterior, "observed_data": observed, "constant_data": constant}
+    tree = xr.DataTree.from_dict({group: xr.Dataset(variables) for group, variables in groups.items()})
+    tree["posterior"] = tree["posterior"].to_dataset().assign_coords(component=np.arange(k))
+    tree.attrs["seed"] = 5
+    return tree, xr.Dataset(straight), turns
+
+
+def gaussian(covariance, rng, **options):
+    fit = eb.fit("gaussian_mixture", X, n_components=2, settings={"covariance": covariance}, n_starts=3, **options)
+    observed = {"X": (("obs_id", "feature"), X)}
+    constant = {"row_weights": (("obs_id",), np.ones(len(X)))}
+    return fit, *tree_about(fit, observed, constant, rng, options.get("fixed", {}))
+
+
+def coins(rng, **options):
+    fit = eb.fit("coins", FIVE_TRIALS, n_components=2, start={"probs": [0.8, 0.5]}, **options)
+    observed = {"heads": (("obs_id",), np.array(FIVE_TRIALS["heads"]))}
+    constant = {"tosses": (("obs_id",), np.array(FIVE_TRIALS["tosses"])), "row_weights": (("obs_id",), np.ones(5))}
+    return fit, *tree_about(fit, observed, constant, rng, options.get("fixed", {}))
+
+
+def check(fit, tree, straight, turns):
+    raw = tree.copy(deep=True)
+    relabelled = eb.relabel(tree, method="ecr", pivot=fit)
+    for name, expected in straight.items():
+        np.testing.assert_array_equal(relabelled["posterior"][name].values, expected.values, err_msg=name)
+        assert relabelled["posterior"][name].dims == expected.dims
+    for group in raw.children:
+        xr.testing.assert_identical(tree[group].to_dataset(), raw[group].to_dataset())  # the input stays
+        if group != "posterior":
+            xr.testing.assert_identical(relabelled[group].to_dataset(), raw[group].to_dataset())
+    found = relabelled["relabelling"]
+    np.testing.assert_array_equal(found["permutation"].values, np.argsort(turns, axis=-1))
+    assert found["agreement"].shape == (CHAINS, DRAWS)
+    assert found.attrs["method"] == "ecr"
+    assert relabelled.attrs == raw.attrs
+    return relabelled
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_gaussian_draws_come_back_in_order(covariance):
+    fit, tree, straight, turns = gaussian(covariance, np.random.default_rng(0))
+    check(fit, tree, straight, turns)
+
+
+def test_coins_come_back_in_order():
+    check(*coins(np.random.default_rng(1)))
+
+
+def test_twice_is_once():
+    fit, tree, _, _ = gaussian("full", np.random.default_rng(2))
+    once = eb.relabel(tree, pivot=fit)
+    again = eb.relabel(once, pivot=fit)
+    xr.testing.assert_identical(again["posterior"].to_dataset(), once["posterior"].to_dataset())
+    assert (again["relabelling"]["permutation"].values == [0, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("covariance", "fixed"),
+    [
+        ("full", {"weights": [0.5, 0.5]}),
+        ("tied", {"weights": [0.5, 0.5]}),
+        ("tied", {"covariances": [[2.0, 0.0], [0.0, 3.0]]}),
+        ("full", {"covariances": [[[2.0, 0.0], [0.0, 3.0]]] * 2}),
+        ("diag", {"covariances": [[2.0, 3.0]] * 2}),
+        ("spherical", {"covariances": [2.0, 2.0]}),
+    ],
+)
+def test_held_fields_stand_among_the_constants(covariance, fixed):
+    """Held values equal over components: the posterior is still symmetric."""
+    fit, tree, straight, turns = gaussian(covariance, np.random.default_rng(3), fixed=fixed)
+    check(fit, tree, straight, turns)
+
+
+def test_only_a_field_without_component_axis_was_sampled():
+    """Tied covariances alone: there is nothing to relabel, and that is no error."""
+    held = {"weights": [0.5, 0.5], "means": [[0.0, 0.0], [9.0, 5.0]]}
+    fit, tree, straight, _ = gaussian("tied", np.random.default_rng(4), fixed=held)
+    relabelled = eb.relabel(tree, pivot=fit)
+    np.testing.assert_array_equal(relabelled["posterior"]["covariances"].values, straight["covariances"].values)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fixed": {"weights": [0.2, 0.8]}},
+        {"prior": {"probs": {"a": [2.0, 9.0], "b": [9.0, 2.0]}}},
+        {"prior": {"weights": {"concentration": [1.0, 5.0]}}},
+        {"labels": [0, 1, -1, -1, -1]},
+    ],
+)
+def test_a_posterior_that_is_not_symmetric_is_not_relabelled(options):
+    """Held weights, a prior by component or known rows tell the components apart: a permuted draw is another draw."""
+    fit, tree, _, _ = coins(np.random.default_rng(5), **options)
+    if "labels" in options:
+        tree["constant_data"] = tree["constant_data"].to_dataset().assign(labels=("obs_id", options["labels"]))
+    relabelled = eb.relabel(tree, pivot=fit)
+    xr.testing.assert_identical(relabelled["posterior"].to_dataset(), tree["posterior"].to_dataset())
+
+
+def test_probabilities_are_those_of_the_family():
+    fit, tree, _, _ = gaussian("full", np.random.default_rng(6))
+    data = data_of(tree, fit.family)
+    found = allocation_probabilities(tree, fit.family, fit.params, data)
+    assert found.shape == (CHAINS * DRAWS, len(X), 2)
+    fields = {name: tree["posterior"][name].values[1, 4] for name in ("weights", "means", "covariances")}
+    expected = fit.family.e_step(type(fit.params)(**fields), data).responsibilities
+    np.testing.assert_array_equal(found[DRAWS + 4], expected)
+
+
+def test_any_variable_with_the_dimension_moves_and_no_other():
+    rng = np.random.default_rng(7)
+    k = 3
+    dims = {
+        "weights": ("component",),
+        "late": ("feature", "component"),
+        "square": ("component", "feature", "component_bis"),
+        "total": (),
+        "shape": ("feature",),
+    }
+    sizes = {"component": k, "component_bis": k, "feature": 2}
+    data = {
+        name: (("chain", "draw", *d), rng.normal(size=(CHAINS, DRAWS, *(sizes[x] for x in d))))
+        for name, d in dims.items()
+    }
+    data["turned"] = (("draw", "component", "chain"), rng.normal(size=(DRAWS, k, CHAINS)))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(data)})
+    z = rng.integers(0, k, (CHAINS * DRAWS, 9))
+    found = relabel_draws({"weights": data["weights"][1].reshape(-1, k)}, allocations=z)
+    moved = permute_tree(tree, found)["posterior"]
+    for c, d in np.ndindex(CHAINS, DRAWS):
+        turn = found.permutations[c * DRAWS + d]
+        at = {"chain": c, "draw": d}
+        for name in (*dims, "turned"):
+            before, after = tree["posterior"][name].isel(at), moved[name].isel(at)
+            expected = before.isel(component=turn) if "component" in before.dims else before
+            np.testing.assert_array_equal(after.transpose(*expected.dims).values, expected.values, err_msg=name)
+
+
+def test_bad_input_is_told_in_one_sentence():
+    fit, tree, _, _ = coins(np.random.default_rng(8))
+    for posterior, options, words in (
+        (None, {"pivot": fit}, ["DataTree with a posterior group"]),
+        (xr.DataTree(), {"pivot": fit}, ["posterior group"]),
+        (tree, {"pivot": None}, ["pivot must be a Fit"]),
+        (tree, {"pivot": [0, 1]}, ["pivot must be a Fit"]),
+        (tree, {"pivot": fit, "method": "pra"}, ["unknown relabelling method 'pra'"]),
+    ):
+        with pytest.raises(eb.InputError) as caught:
+            eb.relabel(posterior, **options)
+        assert "\n" not in str(caught.value)
+        for word in words:
+            assert word in str(caught.value)
+
+
+def test_a_fit_of_another_family_or_of_other_columns_is_refused():
+    fit, tree, _, _ = coins(np.random.default_rng(9))
+    other, plane, _, _ = gaussian("full", np.random.default_rng(9))
+    for posterior, pivot in ((tree, other), (plane, fit)):
+        with pytest.raises(eb.InputError):
+            eb.relabel(posterior, pivot=pivot)
+    three = eb.fit("gaussian_mixture", X, n_components=3, n_starts=2, prior="default")
+    with pytest.raises(eb.InputError):
+        eb.relabel(plane, pivot=three)
