@@ -51,7 +51,8 @@ def data_hash(data: Any) -> str:
 def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
     """The name under which the draws of this problem are kept."""
     family = problem.family
-    code = [problem.twin.builder.split(":")[0], "emvsbayes.bayes.sampling", "emvsbayes.bayes.chains"]
+    modules = ("sampling", "chains", "twins")
+    code = [problem.twin.builder.split(":")[0], *(f"emvsbayes.bayes.{name}" for name in modules)]
     spec = {
         "data": data_hash(problem.data),
         "family": [family.name, family.n_components, sorted(family.fixed)],

@@ -165,7 +165,7 @@ def _draw(
         {"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)}
     )
     pm.compute_log_likelihood(tree, model=model, progressbar=False)
-    mode = find_mode(model, map_start if map_start is not None else about)
+    mode, converged = find_mode(model, map_start if map_start is not None else about)
     certificate = certify(model, problem, prior, about, seed)
     observed = find_observations(model)
     constant = {name: value for name, value in find_constants(model).items() if not name.endswith("_data")}
@@ -174,6 +174,7 @@ def _draw(
     tree["observed_data"] = az.dict_to_dataset(observed, sample_dims=[], coords=coords, dims=dims)
     tree["constant_data"] = az.dict_to_dataset(constant, sample_dims=[], coords=coords, dims=dims)
     tree["map_estimate"] = az.dict_to_dataset(mode, sample_dims=[], coords=coords, dims=dims)
+    tree["map_estimate"].attrs["converged"] = int(converged)
     tree["certificate"] = az.dict_to_dataset(certificate, sample_dims=[], dims={k: ["point"] for k in certificate})
     tree.attrs = {
         "inference_library": "pymc",

@@ -21,8 +21,8 @@ import numpy as np
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.core.protocol import Family, Schedule
-from emvsbayes.core.schedules import Batch, Expectation
+from emvsbayes.core.protocol import Expectation, Family, Schedule
+from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import HalfStep, Run, Status, Trace
 
 FALL = 1e-9  # the objective may fall by rounding only: FALL · (1 + |objective|)

@@ -8,15 +8,13 @@ typed `Any` here; each family types its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.trace import Event
-
-if TYPE_CHECKING:
-    from emvsbayes.core.schedules import Expectation
 
 
 class Family(Protocol):
@@ -132,6 +130,24 @@ class Family(Protocol):
     def from_vector(self, vector: Array, like: Any) -> Any:
         """The inverse of `to_vector`; held fields are taken from `like`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The outcome of an E half-step at some θ.
+
+    Attributes
+    ----------
+    q : the distribution over latents, or None where it was never stored
+    stats : expected sufficient statistics under q
+    log_likelihood : ln p(X | θ), from its own code path
+    about : the parameters that `stats` are measured from (see `Family.expect`)
+    """
+
+    q: Any
+    stats: Any
+    log_likelihood: float
+    about: Any
 
 
 class Schedule(Protocol):

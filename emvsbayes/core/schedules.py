@@ -11,25 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.protocol import Family
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """The outcome of an E half-step at some θ.
-
-    Attributes
-    ----------
-    q : the distribution over latents, or None where it was never stored
-    stats : expected sufficient statistics under q
-    log_likelihood : ln p(X | θ), from its own code path
-    about : the parameters that `stats` are measured from (see `Family.expect`)
-    """
-
-    q: Any
-    stats: Any
-    log_likelihood: float
-    about: Any
+from emvsbayes.core.protocol import Expectation, Family
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def drawings(c: Comparison) -> dict[str, Drawing]:
         "stack": (decomposition.draw_stack(c.decomposition), decomposition.caption_stack()),
     }
     if c.switching is not None:
-        found["switching"] = (switching.draw(c.switching), switching.caption(c.switching))
+        found["switching"] = (switching.draw(c.switching), switching.caption(c.switching, c.points.labels_resolved))
     return {name: Drawing(Markup(svg), caption, name) for name, (svg, caption) in found.items() if svg}
 
 

@@ -140,7 +140,8 @@ def assemble(
         switching = compare_switching(listed, posterior.raw, posterior.relabelled, "the MAP fit of EM", diagnosis)
         reason = unresolved(switching)
         resolved = None if reason else posterior.relabelled["posterior"].to_dataset()
-        scores.append(score_at("pm.find_MAP", family, posterior.mode, prior, problem.data, ""))
+        status = "CONVERGED" if posterior.raw["map_estimate"].attrs["converged"] else "NOT CONVERGED"
+        scores.append(score_at("pm.find_MAP", family, posterior.mode, prior, problem.data, status))
     mode = None if posterior is None else posterior.mode
     points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, reason)
 

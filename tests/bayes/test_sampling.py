@@ -203,7 +203,12 @@ def test_the_log_likelihood_against_quadrature(coins):
 def test_relabelled_means_against_quadrature(coins):
     """The posterior mean after relabelling, by relabelling the nodes of a grid: what the page prints."""
     fit = eb.fit(
-        "coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"}, prior="default", start={"probs": [0.6, 0.5]}
+        "coins",
+        FIVE_TRIALS,
+        n_components=2,
+        settings={"weights": "fixed"},
+        prior="default",
+        start={"probs": [0.6, 0.5]},
     )
     p, mass, kernel = grid(150)
     probabilities = (kernel / kernel.sum(axis=2, keepdims=True)).reshape(-1, 5, 2)

@@ -13,7 +13,11 @@ from scipy.special import expit, logit, xlog1py, xlogy
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.latents.weights import (
+from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
+from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
+from emvsbayes.core.stats import VectorSpace
+from emvsbayes.core.trace import Event
+from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
     log_weights,
@@ -22,10 +26,6 @@ from emvsbayes.core.latents.weights import (
     weights_from_vector,
     weights_to_vector,
 )
-from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
-from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
-from emvsbayes.core.stats import VectorSpace
-from emvsbayes.core.trace import Event
 from emvsbayes.densities import binomial, priors
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from emvsbayes.core.checks import Array
-from emvsbayes.core.latents.weights import weights_from_vector, weights_to_vector
+from emvsbayes.core.weights import weights_from_vector, weights_to_vector
 from emvsbayes.families.gaussian_mixture.records import GaussianParams
 from emvsbayes.families.gaussian_mixture.structures import is_matrix
 

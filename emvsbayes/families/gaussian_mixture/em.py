@@ -11,22 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, real_array, shaped
+from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.latents.weights import (
+from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, short
+from emvsbayes.core.stats import VectorSpace, frame
+from emvsbayes.core.trace import Event
+from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
     log_weights,
     require_components,
     update_weights,
 )
-from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, short
-from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
-from emvsbayes.core.stats import VectorSpace, frame
-from emvsbayes.core.trace import Event
 from emvsbayes.densities import gaussian, priors
-from emvsbayes.families.gaussian_mixture import coordinates, structures
+from emvsbayes.families.gaussian_mixture import coordinates, starts, structures
 from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams, GaussianPrior
 
 SINGULAR = 1e-10  # smallest eigenvalue of a covariance relative to the data's: below it the component has collapsed
@@ -257,57 +256,11 @@ class GaussianMixture:
 
     def complete_start(self, given: Mapping[str, Any], data: GaussianData) -> GaussianParams:
         """Starting values from some of the fields: uniform weights and the data's covariance where none are given."""
-        if "means" not in given:
-            raise InputError("a start for a Gaussian mixture needs means: equal means are a saddle EM cannot leave.")
-        k, d = self.n_components, data.X.shape[1]
-        means = real_array(given["means"], "means")
-        means = shaped(means[:, None] if means.ndim == 1 and d == 1 else means, (k, d), "means")
-        weights = shaped(real_array(given.get("weights", np.full(k, 1 / k)), "weights"), (k,), "weights")
-        wide = self._wide(data, shrink=False)
-        covariances = real_array(given.get("covariances", wide), "covariances")
-        return GaussianParams(weights, means, covariances).checked(self.covariance)
-
-    def _wide(self, data: GaussianData, *, shrink: bool = True) -> Array:
-        """The data's covariance in the shape of the structure, shrunk by K^(2/D) so that K of them fill its volume."""
-        k, d = self.n_components, data.X.shape[1]
-        s = data.covariance / (k ** (2 / d) if shrink else 1)
-        variances = np.diagonal(s)
-        return {
-            "full": np.broadcast_to(s, (k, d, d)),
-            "tied": s,
-            "diag": np.broadcast_to(variances, (k, d)),
-            "spherical": np.full(k, variances.mean()),
-        }[self.covariance]
+        return starts.complete(given, data, self.n_components, self.covariance)
 
     def init(self, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
-        """Means at chosen rows, or the K-means solution with its cluster covariances; distances in standard units."""
-        points = (data.X - data.mean) / np.where(data.scale > 0, data.scale, 1.0)
-        rows = choose_rows(points, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
-        k = self.n_components
-        centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
-        seeds = GaussianParams(np.full(k, 1 / k), centers, self._wide(data))
-        if how == "random_scales":
-            return self._rescaled(seeds, rng)
-        if how != "kmeans":
-            return seeds
-        partition = lloyd(points, data.row_weights, (centers - data.mean) / np.where(data.scale > 0, data.scale, 1.0))
-        if data.labels is not None:
-            partition = np.where(data.labels >= 0, data.labels, partition)
-        one_hot = np.where(partition[:, None] == np.arange(k), 0.0, -np.inf)
-        free = replace(self, fixed=frozenset())
-        stats = free.expect(Categorical(one_hot), data, seeds)
-        solution = free.m_step(stats, seeds)
-        thin = structures.relative_eigenvalues(self.covariance, solution.covariances, data.covariance) < 1e-3
-        if thin.any():  # a cluster on a line or a point: start it wide, or it would start collapsed
-            wide = self._wide(data)
-            covariances = wide if self.covariance == "tied" else np.where(_like(thin, wide), wide, solution.covariances)
-            return replace(solution, covariances=covariances)
-        return solution
-
-    def _rescaled(self, params: GaussianParams, rng: np.random.Generator) -> GaussianParams:
-        """Covariances times factors drawn log-uniformly from 1e-4 to 1."""
-        factors = 10.0 ** -rng.uniform(0, 4, size=1 if self.covariance == "tied" else self.n_components)
-        return replace(params, covariances=params.covariances * _like(factors, params.covariances))
+        """Means at chosen rows, or the K-means solution with its cluster covariances."""
+        return starts.draw(self, data, rng, how)
 
     def points(self, data: GaussianData) -> tuple[Array, tuple[str, ...]]:
         """The data as points (N, D) to draw, and the names of the axes."""
@@ -361,10 +314,6 @@ class GaussianMixture:
     def from_vector(self, vector: Array, like: GaussianParams) -> GaussianParams:
         """The inverse of `to_vector`."""
         return coordinates.from_vector(vector, like, self.covariance, self.fixed)
-
-
-def _like(flags: np.ndarray, field: Array) -> np.ndarray:
-    return flags.reshape(-1, *[1] * (field.ndim - 1))
 
 
 def _named(rows: tuple[int, ...]) -> str:

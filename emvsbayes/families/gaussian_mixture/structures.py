@@ -31,6 +31,18 @@ def expand(covariance: str, covariances: Array, k: int, d: int) -> Array:
     return covariances
 
 
+def compress(covariance: str, matrix: Array, k: int) -> Array:
+    """One covariance matrix (D, D) as the field `covariances` of K equal components."""
+    variances = np.diagonal(matrix)
+    if covariance == "full":
+        return np.tile(matrix, (k, 1, 1))
+    if covariance == "tied":
+        return matrix
+    if covariance == "diag":
+        return np.tile(variances, (k, 1))
+    return np.full(k, variances.mean())
+
+
 def pool(covariance: str, scatter: Array, n: Array, held: Array) -> Array:
     """The field `covariances` that maximises the bound, from scatter about the means and counts (K,).
 

@@ -52,9 +52,11 @@ def draw(switching: Switching) -> str:
     return svg("figure-switching", label, (WIDTH, 4.2), paint)
 
 
-def caption(switching: Switching) -> str:
-    """What to see."""
+def caption(switching: Switching, resolved: bool) -> str:
+    """What to see; `resolved` says whether the chains agree after relabelling."""
     text = f"Draws of {switching.trace.name}. "
+    if not resolved:
+        return text + "Even after relabelling, below, the chains do not agree: no renaming of components joins them."
     if switching.labellings_visited > 1:
         text += (
             "Above, a colour that jumps to another level, or differs from chain to chain, is one component under two "

@@ -1,0 +1,68 @@
+"""Starting values of a Gaussian mixture: completed from what a user gives, or drawn (methods in `core.starts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import Array, real_array, shaped
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.latents.categorical import Categorical
+from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
+from emvsbayes.families.gaussian_mixture import structures
+from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams
+
+THIN = 1e-3  # relative eigenvalue below which a K-means cluster is too flat to start from
+
+
+def complete(given: Mapping[str, Any], data: GaussianData, k: int, covariance: str) -> GaussianParams:
+    """Checked starting values: uniform weights and the data's covariance where none are given; means are needed."""
+    if "means" not in given:
+        raise InputError("a start for a Gaussian mixture needs means: equal means are a saddle EM cannot leave.")
+    d = data.X.shape[1]
+    means = real_array(given["means"], "means")
+    means = shaped(means[:, None] if means.ndim == 1 and d == 1 else means, (k, d), "means")
+    weights = shaped(real_array(given.get("weights", np.full(k, 1 / k)), "weights"), (k,), "weights")
+    wide = structures.compress(covariance, data.covariance, k)
+    covariances = real_array(given.get("covariances", wide), "covariances")
+    return GaussianParams(weights, means, covariances).checked(covariance)
+
+
+def draw(family: Any, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
+    """Means at chosen rows and wide covariances, or the K-means solution; distances in standard units."""
+    k, covariance = family.n_components, family.covariance
+    scale = np.where(data.scale > 0, data.scale, 1.0)
+    points = (data.X - data.mean) / scale
+    rows = choose_rows(points, data.row_weights, k, rng, "k-means++" if how == "kmeans" else how)
+    centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
+    seeds = GaussianParams(np.full(k, 1 / k), centers, _wide(data, k, covariance))
+    if how == "random_scales":
+        factors = 10.0 ** -rng.uniform(0, 4, size=1 if covariance == "tied" else k)
+        return replace(seeds, covariances=seeds.covariances * _along(factors, seeds.covariances))
+    if how != "kmeans":
+        return seeds
+
+    partition = lloyd(points, data.row_weights, (centers - data.mean) / scale)
+    if data.labels is not None:
+        partition = np.where(data.labels >= 0, data.labels, partition)
+    one_hot = np.where(partition[:, None] == np.arange(k), 0.0, -np.inf)
+    free = replace(family, fixed=frozenset())
+    solution = free.m_step(free.expect(Categorical(one_hot), data, seeds), seeds)
+    thin = structures.relative_eigenvalues(covariance, solution.covariances, data.covariance) < THIN
+    if not thin.any():
+        return solution
+    thin = thin if covariance == "tied" else _along(thin, seeds.covariances)
+    return replace(solution, covariances=np.where(thin, seeds.covariances, solution.covariances))
+
+
+def _wide(data: GaussianData, k: int, covariance: str) -> Array:
+    """The data's covariance shrunk by K^(2/D), so that K components fill its volume."""
+    return structures.compress(covariance, data.covariance / k ** (2 / data.X.shape[1]), k)
+
+
+def _along(values: np.ndarray, covariances: Array) -> np.ndarray:
+    """One value a component, shaped to multiply the field `covariances`."""
+    return values.reshape(-1, *[1] * (covariances.ndim - 1))
