@@ -107,6 +107,8 @@ class Fit:
 
     def predict(self, X: Any) -> Array:
         """Responsibilities (M, K) of the components for new data."""
+        if isinstance(X, Mapping) and any(np.ndim(value) == 2 for value in X.values()):
+            return self.family.e_step(self.params, FAMILIES[self.family.name].data.read(X)).responsibilities
         table = as_table(X)
         unnamed = table.columns == tuple(f"x{i}" for i in range(len(table.columns)))
         if self.columns and not unnamed and set(self.columns) <= set(table.columns):

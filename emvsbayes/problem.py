@@ -17,7 +17,6 @@ from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
 from emvsbayes.core.twin import Twin
 from emvsbayes.families import FAMILIES
-from emvsbayes.tables import as_table
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def pose(
             if field := twin.shorthand[setting][value]:
                 held.setdefault(field, np.full(n_components, 1 / n_components))
 
-    data = twin.data.read(as_table(X), labels, sample_weight)
+    data = twin.data.read(X, labels, sample_weight)
     params_fields = [f.name for f in fields(twin.params)]
     for field in held:
         if field not in params_fields:

@@ -36,6 +36,15 @@ class BetaPrior:
     def __post_init__(self) -> None:
         _set(self, a=above(self.a, 0, "prior probs.a"), b=above(self.b, 0, "prior probs.b"))
 
+    def require_mode(self) -> None:
+        """Raise where a or b is below 1: the log posterior is then unbounded at the boundary."""
+        for name, value in (("a", self.a), ("b", self.b)):
+            if (value < 1).any():
+                raise InputError(
+                    f"prior probs.{name} must be at least 1 for MAP (it is {value.min():g}): "
+                    "below 1 the log posterior is unbounded at the boundary."
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class DirichletPrior:

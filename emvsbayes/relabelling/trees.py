@@ -11,7 +11,6 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.families import FAMILIES
 from emvsbayes.relabelling.draws import Relabelling, relabel_draws
-from emvsbayes.tables import as_table
 
 DIM = "component"
 
@@ -55,7 +54,7 @@ def data_of(posterior: Any, family: Any) -> Any:
             labels = variable.values
         elif DIM not in variable.dims:
             columns[name] = variable.values
-    return FAMILIES[family.name].data.read(as_table(columns), labels, weights)
+    return FAMILIES[family.name].data.read(columns, labels, weights)
 
 
 def allocation_probabilities(posterior: Any, family: Any, like: Any, data: Any) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cases import FIVE_TRIALS, blobs, posed, starting
 
+import emvsbayes as eb
 from emvsbayes.compare.decomposition import compare_decomposition, teaching_start
 from emvsbayes.compare.record import MARKS
 from emvsbayes.core.em import Stop, run_em
@@ -65,6 +66,25 @@ def test_a_bad_half_step_that_thinning_drops_is_still_found():
     dropped = next(i for i, s in enumerate(ml.trace) if (s.passes, s.half) not in kept)
     assert compare_decomposition(spoiled(ml, dropped, 1.0), map_, []).climbs[0].largest_residual > 1e-4
     assert (clean.climbs[0].steps[0].passes, clean.climbs[0].steps[-1].passes) == (0, 400)
+
+
+def test_a_residual_that_is_no_number_is_no_small_residual():
+    ml, map_ = climbs(passes=3)
+    found = compare_decomposition(spoiled(ml, 4, np.nan), map_, []).climbs[0].largest_residual
+    assert not found < 1e-10
+
+
+@pytest.mark.parametrize("data", [([10, 10, 0, 0], [10] * 4), ([3, 3, 0], [3, 3, 5])])
+def test_maximum_likelihood_on_its_boundary(data):
+    """Probabilities that round to 0 or 1 on the way: the bound stays finite, and nothing fell."""
+    fit = eb.fit("coins", dict(zip(("heads", "tosses"), data, strict=True)), n_components=2, n_starts=6)
+    assert fit.status.name == "CONVERGED"
+    for step in fit.trace:
+        assert np.isfinite([step.elbo, step.kl, step.log_likelihood]).all()
+        assert abs(step.residual) < 1e-10
+    assert {event.kind for event in fit.events} == {"boundary"}
+    again = eb.fit("coins", dict(zip(("heads", "tosses"), data, strict=True)), n_components=2, n_starts=6, record=False)
+    assert (again.status, again.passes) == (fit.status, fit.passes)
 
 
 def test_half_steps_of_the_other_runs_are_counted():

@@ -132,12 +132,7 @@ class Coins:
         n = zero if "weights" in self.fixed else dirichlet_pseudo_counts(prior.weights, self.n_components)
         heads, tails = zero, zero
         if prior.probs is not None and "probs" not in self.fixed:
-            for name, value in (("a", prior.probs.a), ("b", prior.probs.b)):
-                if (value < 1).any():
-                    raise InputError(
-                        f"prior probs.{name} must be at least 1 for MAP (it is {value.min():g}): "
-                        "below 1 the log posterior is unbounded at the boundary."
-                    )
+            prior.probs.require_mode()
             heads, tails = zero + prior.probs.a - 1, zero + prior.probs.b - 1
         return CoinsStats(n, heads, tails, 0.0)
 

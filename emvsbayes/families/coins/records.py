@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from emvsbayes.core.checks import Array, finite_rows, known_labels, row_weights, shaped, simplex, unit_interval
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, prior_from
-from emvsbayes.tables import Table
+from emvsbayes.tables import as_table
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class CoinsData:
         return len(self.heads)
 
     @classmethod
-    def read(cls, table: Table, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+    def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Columns `heads` and `tosses`; without these names, a table of exactly two columns, in this order."""
+        table = as_table(source)
         if {"heads", "tosses"} <= set(table.columns):
             table = table.select(("heads", "tosses"))
         elif len(table.columns) != 2:

@@ -22,7 +22,7 @@ from emvsbayes.core.checks import (
 )
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, prior_from
-from emvsbayes.tables import Table
+from emvsbayes.tables import as_table
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
@@ -58,8 +58,9 @@ class GaussianData:
         return len(self.X)
 
     @classmethod
-    def read(cls, table: Table, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+    def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Every column of the table."""
+        table = as_table(source)
         X = table.numbers()
         finite_rows(X, table.columns, "a value")
         return cls(X, table.columns, row_weights(sample_weight, len(X)), known_labels(labels, len(X)))
