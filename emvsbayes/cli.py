@@ -6,6 +6,7 @@ Exit codes: 0 fine, 2 bad input or usage, 3 not converged (EM or sampler), 4 the
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import textwrap
 import tomllib
@@ -40,6 +41,14 @@ def main() -> None:
 main.help = str(main.help) + CODES
 
 
+class _Recorded(click.Command):
+    """A command that keeps its words, so that a page can say how to do it again."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["words"] = [str(ctx.info_name), *args]
+        return super().parse_args(ctx, args)
+
+
 def command(function: Callable[..., int | None]) -> click.Command:
     """A command of `main`: bad input becomes one sentence and exit code 2; every --help lists the exit codes."""
 
@@ -56,7 +65,7 @@ def command(function: Callable[..., int | None]) -> click.Command:
         sys.exit(code or 0)
 
     run.__doc__ = str(function.__doc__) + CODES
-    return main.command(function.__name__.removesuffix("_command"))(run)
+    return main.command(function.__name__.removesuffix("_command"), cls=_Recorded)(run)
 
 
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,8 +163,10 @@ def compare_command(
     from emvsbayes.studies import compare
     from emvsbayes.studies.saving import writable
 
+    model = _model(data, model)
     out = writable(out or Path(f"{data.stem}-report"))
     compared = compare(
+        command=shlex.join(["emvsbayes", *click.get_current_context().meta["words"]]),
         prior=structured(prior, "prior", names=("default",)),
         draws=draws,
         tune=tune,
@@ -163,7 +174,7 @@ def compare_command(
         sampling=not no_sampling,
         fresh=fresh,
         say=progress,
-        **_model(data, model),
+        **model,
     )
     return _finish(compared, out)
 
@@ -175,15 +186,17 @@ def compare_command(
 def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> int:
     """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC."""
     from emvsbayes.fitting import fit
-    from emvsbayes.studies.saving import writable
+    from emvsbayes.studies.saving import writable, write_text
 
     if json_path is not None:
         writable(json_path.parent)
+        if json_path.is_dir():
+            raise InputError(f"{json_path} is a folder; name the file to write the fit to.")
     given = structured(prior, "prior", names=("none", "default"))
     fitted = fit(prior=None if given == "none" else given, **_model(data, model))
     click.echo(fitted.summary())
     if json_path is not None:
-        json_path.write_text(fitted.to_json(), encoding="utf-8")
+        write_text(fitted.to_json(), json_path)
     return _exit_code(fitted.status.name)
 
 
@@ -193,14 +206,12 @@ def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
 def render_command(result: Path, out: Path | None) -> None:
     """Redraw the page of a result.json, without PyMC."""
     from emvsbayes.report.page import render
-    from emvsbayes.studies.saving import PAGE, read_result, writable
+    from emvsbayes.studies.saving import PAGE, read_result, writable, write_text
 
     page = out or result.parent / PAGE
     text = render(read_result(result))
     writable(page.parent)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(text, encoding="utf-8")
-    click.echo(str(page))
+    click.echo(str(write_text(text, page)))
 
 
 def progress(line: str) -> None:
@@ -259,6 +270,8 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
             arguments[argument] = values
     kept = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
     arguments["X"] = table.select([name for name in kept if name not in special.values()])
+    if not arguments["X"].columns:
+        raise InputError(f"no column of {data} is left to fit; name some with --columns.")
     return arguments
 
 

@@ -320,23 +320,9 @@ def fit_problem(
     seed: int = 0,
 ) -> Fit:
     """`fit` for a problem that is already posed; `prior` is a record or None."""
+    methods, given, n_starts = check_request(problem, prior=prior, start=start, n_starts=n_starts, seed=seed)
     family, data = problem.family, problem.data
     stop = stop or Stop()
-    methods, given = METHODS, None
-    if isinstance(start, str):
-        if start not in ALL_METHODS:
-            raise unknown("starting method", start, ALL_METHODS)
-        methods = (start,)
-    elif start is not None:
-        given = problem.start(start)
-    if n_starts is None:
-        n_starts = N_STARTS if given is None else 1
-    if not isinstance(n_starts, int | np.integer) or n_starts < 1:
-        raise InputError(f"n_starts must be a whole number >= 1; it is {n_starts!r}.")
-
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed must be a whole number >= 0; it is {seed!r}.")
-
     found = restarts(
         family, data, n_starts, seed, given=given, methods=methods, complete=problem.hold, prior=prior, stop=stop
     )
@@ -353,3 +339,29 @@ def fit_problem(
         float(data.row_weights.sum()),
         tuple(getattr(data, "columns", ())),
     )
+
+
+def check_request(
+    problem: Problem, *, prior: Any = None, start: Any = None, n_starts: int | None = None, seed: int = 0
+) -> tuple[tuple[str, ...], Any, int]:
+    """Starting methods, given starting values or None, and the number of starts; raises before anything is fitted."""
+    methods, given = METHODS, None
+    if isinstance(start, str):
+        if start not in ALL_METHODS:
+            raise unknown("starting method", start, ALL_METHODS)
+        methods = (start,)
+    elif start is not None:
+        given = problem.start(start)
+    if n_starts is None:
+        n_starts = N_STARTS if given is None else 1
+    if not isinstance(n_starts, int | np.integer) or n_starts < 1:
+        raise InputError(f"n_starts must be a whole number >= 1; it is {n_starts!r}.")
+
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed must be a whole number >= 0; it is {seed!r}.")
+    if prior is not None:
+        data = problem.data
+        problem.family.pseudo_stats(
+            prior, given or problem.hold(problem.family.init(data, np.random.default_rng(0), "random_rows"))
+        )
+    return methods, given, int(n_starts)

@@ -106,12 +106,8 @@ def sample_problem(
     say: Callable[[str], None] | None = None,
 ) -> Any:
     """`sample` for a problem already posed; `map_start` are starting values (never an optimum) for pm.find_MAP."""
-    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name} must be a whole number >= {least}; it is {value!r}.")
+    check_request(problem, draws=draws, tune=tune, chains=chains, seed=seed)
     prior = problem.family.proper_prior(prior)
-    if len(problem.family.fixed) == len(problem.fields):
-        raise InputError("every field is held fixed; nothing is left to sample.")
     say = say or (lambda line: print(line, file=sys.stderr))
     settings = {"draws": int(draws), "tune": int(tune), "chains": int(chains), "seed": int(seed), "sampler": SAMPLER}
     if map_start is not None:
@@ -125,6 +121,15 @@ def sample_problem(
     for sentence in tree.attrs["diagnosis"].splitlines():
         say(f"PyMC: {sentence} (before relabelling)")
     return tree
+
+
+def check_request(problem: Problem, *, draws: int, tune: int, chains: int, seed: int) -> None:
+    """Raise for a request that cannot be sampled, before anything is done."""
+    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} must be a whole number >= {least}; it is {value!r}.")
+    if len(problem.family.fixed) == len(problem.fields):
+        raise InputError("every field is held fixed; nothing is left to sample.")
 
 
 def _draw(

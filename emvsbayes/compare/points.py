@@ -29,8 +29,7 @@ def score(name: str, fit: Any, prior: Any, data: Any) -> Score:
     return Score(
         name,
         fit.log_likelihood,
-        log_prior,
-        fit.log_likelihood + log_prior,
+        *_finite(log_prior, fit.log_likelihood + log_prior),
         fit.status.name,
         fit.passes,
         fit.bic,
@@ -42,7 +41,11 @@ def score_at(name: str, family: Any, params: Any, prior: Any, data: Any, status:
     """The scores of parameters that EM did not find."""
     log_likelihood = family.log_likelihood(params, data)
     log_prior = family.log_prior(params, prior)
-    return Score(name, log_likelihood, log_prior, log_likelihood + log_prior, status)
+    return Score(name, log_likelihood, *_finite(log_prior, log_likelihood + log_prior), status)
+
+
+def _finite(*values: float) -> tuple[float | None, ...]:
+    return tuple(value if np.isfinite(value) else None for value in values)
 
 
 def compare_points(

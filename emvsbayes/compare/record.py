@@ -67,12 +67,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Score:
-    """The log-density of one estimate, in nats, and its information criteria (smaller is better)."""
+    """The log-density of one estimate, in nats, and its information criteria (smaller is better).
+
+    `log_prior` and `log_posterior` are None where the prior density is 0, as at an ML estimate on its boundary.
+    """
 
     name: str
     log_likelihood: float
-    log_prior: float
-    log_posterior: float
+    log_prior: float | None
+    log_posterior: float | None
     status: str
     passes: int | None = None
     bic: float | None = None
@@ -337,6 +340,9 @@ class Comparison:
     def from_json(cls, text: bytes | str) -> Comparison:
         """The inverse of `to_json`; the error names the path of what does not fit."""
         try:
-            return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+            found = msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise InputError(f"this is not a result.json of format {FORMAT}: {error}.") from None
+        if found.format != FORMAT:
+            raise InputError(f"this result.json is of format {found.format}; this version reads format {FORMAT}.")
+        return found

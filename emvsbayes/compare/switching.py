@@ -59,6 +59,8 @@ def compare_switching(scalars: list[Scalar], raw: Any, relabelled: Any, pivot: s
 
 def unresolved(switching: Switching) -> str:
     """Why component-wise summaries would mean nothing; empty where the labels are resolved."""
+    if switching.chains < 2:
+        return "labels are unresolved: one chain has no other to agree with; sample at least two"
     worst = max(switching.convergence, key=lambda c: c.rhat_after or 0.0, default=None)
     if worst is None or worst.rhat_after is None or worst.rhat_after < RHAT:
         return ""
@@ -80,6 +82,8 @@ def _log_likelihood(tree: Any) -> Array:
 def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
     from arviz_stats.base.array import array_stats
 
+    if np.ptp(before) == 0:  # a constant, such as the weight of one component
+        return None, None, None, None
     found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     return tuple(float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from emvsbayes.compare.record import Check, Decomposition, Points, Published, Singularity, Switching
 from emvsbayes.compare.switching import RHAT
 
@@ -43,7 +45,8 @@ def checks(
         )
     by_name = {score.name: score for score in points.scores}
     if "MAP (EM)" in by_name and "pm.find_MAP" in by_name:
-        gap = by_name["pm.find_MAP"].log_posterior - by_name["MAP (EM)"].log_posterior
+        theirs, ours = by_name["pm.find_MAP"].log_posterior, by_name["MAP (EM)"].log_posterior
+        gap = (-np.inf if theirs is None else theirs) - (-np.inf if ours is None else ours)
         found.append(
             _check(
                 "a mode that EM missed",

@@ -48,7 +48,7 @@ def exchangeable(family: Any, data: Any, prior: Any, params: Any) -> bool:
 
     def objective(permutation: Permutation) -> float:
         moved = permute(params, permutation, free)
-        return family.log_likelihood(moved, data) + family.log_prior(moved, prior)
+        return family.log_likelihood(moved, data) + (0.0 if prior is None else family.log_prior(moved, prior))
 
     same = np.arange(k)
     before, rotated, swapped = objective(same), objective(np.roll(same, 1)), objective(np.r_[same[:2][::-1], same[2:]])

@@ -108,7 +108,8 @@ class Trace:
     @property
     def largest_residual(self) -> float:
         """The largest |elbo + kl - log_likelihood|, relative; 0.0 for an empty trace."""
-        return max((abs(step.residual) for step in self.half_steps), default=0.0)
+        found = [abs(step.residual) for step in self.half_steps]
+        return max((float("inf") if r != r else r for r in found), default=0.0)  # NaN is no number below any bound
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emvsbayes.core.checks import Array, real_array
+from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.relabelling.ecr import ecr
 
@@ -72,6 +72,8 @@ def relabel_draws(
     if any(len(shape) < 2 for shape in shapes.values()) or len(set(shapes.values())) > 1:
         raise InputError(f"draws must all have shape (S, K, ...) with the same S and K; they begin with {shapes}.")
     s, k = next(iter(shapes.values()))
+    if s == 0 or k == 0:
+        raise InputError(f"there must be at least one draw of one component; the shape begins with {(s, k)}.")
 
     if allocations is None:
         if probabilities is None:
@@ -83,9 +85,11 @@ def relabel_draws(
             raise InputError("probabilities must add to 1 over the components in every row of every draw.")
         z = weights.argmax(axis=2)
     else:
-        z = real_array(allocations, "allocations", ndim=2).astype(np.int64)
+        z = _whole(real_array(allocations, "allocations", ndim=2), "allocations")
     if z.shape[0] != s:
         raise InputError(f"allocations must have {s} draws; they have {z.shape[0]}.")
+    if z.shape[1] == 0:
+        raise InputError("allocations must cover at least one row.")
     if z.min() < 0 or z.max() >= k:
         raise InputError(f"allocations must lie between 0 and {k - 1}; they go from {z.min()} to {z.max()}.")
 
@@ -96,12 +100,22 @@ def relabel_draws(
 
 def _pivot(pivot: ArrayLike | None, z: NDArray[np.int64], log_posterior: ArrayLike | None, k: int) -> NDArray[np.int64]:
     if pivot is None:
-        best = 0 if log_posterior is None else int(np.argmax(real_array(log_posterior, "log_posterior", ndim=1)))
-        return z[best]
+        if log_posterior is None:
+            return z[0]
+        return z[int(np.argmax(shaped(real_array(log_posterior, "log_posterior", ndim=1), (len(z),), "log_posterior")))]
     given = real_array(pivot, "pivot")
-    target = given.argmax(axis=1) if given.ndim == 2 else given.astype(np.int64)
-    if target.shape != z.shape[1:]:
-        raise InputError(f"the pivot must cover the {z.shape[1]} rows of the draws; it covers {len(target)}.")
+    if given.shape not in {(z.shape[1],), (z.shape[1], k)}:
+        raise InputError(
+            f"the pivot must cover the {z.shape[1]} rows of the draws, with shape ({z.shape[1]},) or "
+            f"({z.shape[1]}, {k}); its shape is {given.shape}."
+        )
+    target = given.argmax(axis=1) if given.ndim == 2 else _whole(given, "the pivot")
     if target.min() < 0 or target.max() >= k:
         raise InputError(f"the pivot must lie between 0 and {k - 1}; it goes from {target.min()} to {target.max()}.")
     return target
+
+
+def _whole(values: Array, name: str) -> NDArray[np.int64]:
+    if (values != np.round(values)).any():
+        raise InputError(f"{name} must hold whole numbers: components counted from 0.")
+    return values.astype(np.int64)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from emvsbayes.core.alignment import exchangeable
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.families import FAMILIES
+from emvsbayes.problem import Problem
 from emvsbayes.relabelling.draws import Relabelling, relabel_draws
 
 DIM = "component"
@@ -24,7 +27,8 @@ def relabel(posterior: Any, *, method: str = "ecr", pivot: Any) -> Any:
         From `sample`: with groups posterior and observed_data.
     method : {"ecr"}
     pivot : Fit
-        Its components give their labels to the draws.
+        Its components give their labels to the draws. Where known labels, held fields or its prior tell the components
+        apart, a permuted draw would be another draw: every permutation is then the identity.
 
     Returns
     -------
@@ -35,12 +39,28 @@ def relabel(posterior: Any, *, method: str = "ecr", pivot: Any) -> Any:
         raise InputError("relabel needs a DataTree with a posterior group, such as sample returns.")
     if not hasattr(pivot, "family"):
         raise InputError(f"pivot must be a Fit, such as fit returns; it is {pivot!r}.")
+    missing = set(record_fields(pivot.params)) - pivot.family.fixed - set(posterior["posterior"].data_vars)
+    if missing:
+        raise InputError(f"the draws hold no {', '.join(sorted(missing))}; the pivot must be a fit of the same model.")
     data = data_of(posterior, pivot.family)
+    free = {name: _draws(posterior, name) for name in pivot.family.component_axes if name in posterior["posterior"]}
+    k = pivot.family.n_components
+    if any(draws.shape[1] != k for draws in free.values()):
+        raise InputError(f"the pivot has {k} components, and the draws have another number.")
+    if not free or not _arbitrary(pivot, data):
+        n = posterior["posterior"].sizes["chain"] * posterior["posterior"].sizes["draw"]
+        return permute_tree(posterior, Relabelling(method, np.tile(np.arange(k), (n, 1)), np.ones(n)))
     probabilities = allocation_probabilities(posterior, pivot.family, pivot.params, data)
     reference = pivot.family.e_step(pivot.params, data).responsibilities
-    fields = {name: _draws(posterior, name) for name in pivot.family.component_axes if name in posterior["posterior"]}
-    found = relabel_draws(fields, method=method, probabilities=probabilities, pivot=reference)
+    found = relabel_draws(free, method=method, probabilities=probabilities, pivot=reference)
     return permute_tree(posterior, found)
+
+
+def _arbitrary(pivot: Any, data: Any) -> bool:
+    family = pivot.family
+    held = {name: getattr(pivot.params, name) for name in family.fixed}
+    problem = Problem(FAMILIES[family.name], family, data, held)
+    return exchangeable(family, data, pivot.prior, problem.random_params(0))
 
 
 def data_of(posterior: Any, family: Any) -> Any:
@@ -52,19 +72,19 @@ def data_of(posterior: Any, family: Any) -> Any:
             weights = variable.values
         elif name == "labels":
             labels = variable.values
-        elif DIM not in variable.dims:
+        elif name not in {f.name for f in fields(FAMILIES[family.name].params)}:  # those are held values
             columns[name] = variable.values
     return FAMILIES[family.name].data.read(columns, labels, weights)
 
 
 def allocation_probabilities(posterior: Any, family: Any, like: Any, data: Any) -> Array:
     """p(z_n = k | x_n, θ_s) for every draw, (S, N, K); fields that were held are taken from `like`."""
-    fields = record_fields(like)
-    sampled = {name: _draws(posterior, name) for name in fields if name in posterior["posterior"]}
+    values = record_fields(like)
+    sampled = {name: _draws(posterior, name) for name in values if name in posterior["posterior"]}
     n_draws = len(next(iter(sampled.values())))
     out = np.empty((n_draws, data.n_rows, family.n_components))
     for s in range(n_draws):
-        params = type(like)(**{**fields, **{name: draws[s] for name, draws in sampled.items()}})
+        params = type(like)(**{**values, **{name: draws[s] for name, draws in sampled.items()}})
         out[s] = family.e_step(params, data).responsibilities
     return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from time import perf_counter
@@ -145,7 +145,11 @@ def assemble(
     mode = None if posterior is None else posterior.mode
     points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, reason)
 
-    start = problem.start(study.start) if study.start else teaching_start(ml.restarts, map_.restarts) or map_.start
+    start = (
+        problem.start(study.start)
+        if isinstance(study.start, Mapping)
+        else teaching_start(ml.restarts, map_.restarts) or map_.start
+    )
     climb = run_em(family, problem.data, start, stop=stop)
     map_climb = run_em(family, problem.data, start, prior=prior, stop=stop)
     decomposition = compare_decomposition(climb, map_climb, [ml.run, map_.run])
@@ -166,7 +170,7 @@ def assemble(
         published=published,
         checks=checks(points, switching, decomposition, certificate, published),
         listings=Listings(
-            em=em_listing(study, data, start, climb.passes),
+            em=em_listing(problem, study, data, start, climb.passes),
             steps=steps_listing(family),
             pymc=pymc_listing(problem, study, data, start),
         ),

@@ -41,7 +41,7 @@ if __name__ == "__main__":
     from emvsbayes.problem import pose
 
     problem = pose({pose})
-    prior = problem.prior({prior})
+    prior = problem.family.proper_prior(problem.prior({prior}))
     start = problem.start(
 {start}
     )
@@ -50,9 +50,9 @@ if __name__ == "__main__":
 """
 
 
-def em_listing(study: Any, data: Any, start: Any, passes: int) -> str:
+def em_listing(problem: Problem, study: Any, data: Any, start: Any, passes: int) -> str:
     """The loop of one maximum-likelihood run from `start`, as a script; `data` None stands for the study's own."""
-    imports, call = _pose(study, data)
+    imports, call = _pose(problem, study, data)
     return EM.format(imports=imports, pose=call, start=_start(start), passes=passes).lstrip()
 
 
@@ -66,7 +66,7 @@ def pymc_listing(problem: Problem, study: Any, data: Any, start: Any) -> str:
     """The module that built the sampled model, and the lines that build it again."""
     spec = find_spec(problem.twin.builder.split(":")[0])
     source = Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin else ""
-    imports, call = _pose(study, data)
+    imports, call = _pose(problem, study, data)
     return PYMC.format(
         source=source.rstrip(), imports=imports or "pass", pose=call, prior=repr(study.prior), start=_start(start, 8)
     )
@@ -77,7 +77,7 @@ def _start(start: Any, indent: int = 4) -> str:
     return textwrap.indent(pformat(plain(start), width=100, compact=True, sort_dicts=False), " " * indent)
 
 
-def _pose(study: Any, data: Any) -> tuple[str, str]:
+def _pose(problem: Problem, study: Any, data: Any) -> tuple[str, str]:
     """An import line and the arguments of `pose` that describe the problem again."""
     imports, table = "", "X"  # X: the array or frame that was passed
     if data is None:
@@ -91,4 +91,7 @@ def _pose(study: Any, data: Any) -> tuple[str, str]:
         table = repr(str(data))
     words = [repr(study.family), table, f"n_components={study.n_components}"]
     words += [f"{name}={value!r}" for name in ("settings", "fixed") if (value := getattr(study, name))]
+    known, weights = problem.data.labels, problem.data.row_weights
+    words += [] if known is None else [f"labels={known.tolist()}"]
+    words += [] if (weights == 1).all() else [f"sample_weight={weights.tolist()}"]
     return imports, ", ".join(words)

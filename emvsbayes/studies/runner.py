@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emvsbayes.bayes.sampling import check_request as check_sampling
 from emvsbayes.compare.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
-from emvsbayes.fitting import Fit
+from emvsbayes.families import FAMILIES
+from emvsbayes.fitting import Fit, as_stop, check_request
 from emvsbayes.problem import pose
 from emvsbayes.studies.assembly import Clock, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
@@ -51,7 +53,7 @@ class Compared:
 
 
 def compare(
-    family: str,
+    family: Any,
     X: Any,
     *,
     n_components: int | None = None,
@@ -71,16 +73,27 @@ def compare(
     sampling: bool = True,
     fresh: bool = False,
     say: Say | None = None,
+    command: str | None = None,
 ) -> Compared:
     """Fit with EM (ML and MAP), sample the same model with PyMC, and say where they agree and why they differ.
 
-    Parameters are those of `fit` and `sample`; `sampling=False` leaves PyMC out. `say` receives lines of progress.
+    Parameters are those of `fit` and `sample`; `sampling=False` leaves PyMC out. `say` receives lines of progress;
+    `command` is what the page names as the way to do it again.
 
     Returns
     -------
     Compared
         `.verdict` in three sentences, `.save(folder)` for the page.
     """
+    for what, value in (("settings", settings), ("fixed", fixed)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(f"{what} must be a mapping; it is {value!r}.")
+    if not isinstance(family, str) and getattr(family, "name", None) in FAMILIES:
+        settings = {**{key: getattr(family, key) for key in FAMILIES[family.name].settings}, **(settings or {})}
+        n_components = family.n_components if n_components is None else n_components
+        for field in sorted(set(family.fixed) - set(fixed or {})):
+            raise InputError(f"the family holds {field} fixed but has no values for it; give fixed={{{field!r}: ...}}.")
+        family = family.name
     if n_components is None:
         raise InputError("n_components, the number of components K >= 1, is needed.")
     source = X.source if isinstance(X, Table) else X
@@ -96,13 +109,13 @@ def compare(
         start=plain(start),
         fixed=plain(fixed),
         n_starts=n_starts,
-        stop=dict(stop or {}),
+        stop=plain(as_stop(stop)),
         draws=draws,
         tune=tune,
         chains=chains,
         seed=seed,
     )
-    command = f"emvsbayes compare {name} -f {family} -k {n_components} --seed {seed}"
+    command = command or f"emvsbayes.compare({family!r}, ..., n_components={n_components}, seed={seed})"
     return _compare(
         study, as_table(X), labels, sample_weight, data=X, command=command, sampling=sampling, fresh=fresh, say=say
     )
@@ -151,6 +164,10 @@ def _compare(
         raise InputError("a comparison needs a prior: 'default', a mapping, or a prior record.")
     prior = problem.family.proper_prior(prior)
 
+    check_request(problem, prior=prior, start=study.start, n_starts=study.n_starts, seed=study.seed)
+    as_stop(study.stop)
+    if sampling:
+        check_sampling(problem, draws=study.draws, tune=study.tune, chains=study.chains, seed=study.seed)
     say("EM: maximum likelihood and MAP")
     fits = fit_both(problem, study, prior)
     clock.lap("em")

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def writable(folder: Path) -> Path:
     while not nearest.exists():
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise InputError(f"{nearest} is a file, so that {folder} cannot be a folder; choose another output folder.")
+        below = "" if nearest == folder else f", so that {folder} cannot be a folder"
+        raise InputError(f"{nearest} is a file{below}; choose another output folder.")
     try:
         with tempfile.TemporaryFile(dir=nearest):
             pass
@@ -38,6 +40,7 @@ def save(record: Comparison, posterior: Any | None, folder: Path) -> Path:
 
     page, result = render(record), record.to_json()  # before anything is created
     writable(folder)
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
@@ -49,16 +52,39 @@ def save(record: Comparison, posterior: Any | None, folder: Path) -> Path:
             os.replace(path, folder / path.name)
         if posterior is None:
             (folder / POSTERIOR).unlink(missing_ok=True)
-    finally:
+    except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
+        for parent in made:  # nothing is left of a report that could not be written
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+    shutil.rmtree(staging, ignore_errors=True)
     return folder / PAGE
+
+
+def write_text(text: str, path: Path) -> Path:
+    """A text file, whole or not at all; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
 
 
 def read_result(path: Path) -> Comparison:
     """The record in a result.json."""
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file; check the path.")
-    return Comparison.from_json(path.read_bytes())
+    try:
+        return Comparison.from_json(path.read_bytes())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def write_gallery(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
@@ -71,10 +97,4 @@ def write_gallery(folder: Path, say: Callable[[str], None] = lambda line: None) 
             entries.append((path.parent.name, read_result(path)))
         except InputError as error:
             say(f"gallery: {path.parent.name} is left out: {error}")
-    page = folder / PAGE
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(render_gallery(entries))
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, page)
-    return page
+    return write_text(render_gallery(entries), folder / PAGE)

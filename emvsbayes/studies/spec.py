@@ -47,7 +47,7 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: dict[str, list[float]] | None = None
     use: list[str] | None = None
     prior: str | dict[str, dict[str, Any]] = "default"
-    start: dict[str, Any] | None = None
+    start: dict[str, Any] | str | None = None
     fixed: dict[str, Any] | None = None
     n_starts: int | None = None
     stop: dict[str, Any] = field(default_factory=dict)

@@ -29,6 +29,9 @@ from emvsbayes.core.weights import (
 from emvsbayes.densities import binomial, priors
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
 
+INSIDE = (np.nextafter(0, 1), np.nextafter(1, 0))  # the smallest and the largest probability that are neither 0 nor 1
+BOUNDARY = 1e-12  # an estimate this near to 0 or 1 is a boundary estimate
+
 
 @dataclass(frozen=True, slots=True)
 class CoinsStats(VectorSpace):
@@ -85,6 +88,8 @@ class Coins:
         if "probs" not in self.fixed:
             tosses = stats.heads + stats.tails
             probs = np.divide(stats.heads, tosses, out=params.probs.copy(), where=tosses > 0)
+            # a quotient that only rounds to 0 or 1 would make tails · ln(1 - p) infinite
+            probs = np.where((stats.heads > 0) & (stats.tails > 0), np.clip(probs, *INSIDE), probs)
         return CoinsParams(weights, probs)
 
     def expected_log_joint(self, params: CoinsParams, stats: CoinsStats) -> float:
@@ -194,7 +199,7 @@ class Coins:
         """Empty coins, and probabilities on 0 or 1: boundary estimates, not failures."""
         events = list(empty_components(stats.n))
         if "probs" not in self.fixed:
-            for k in np.flatnonzero((params.probs == 0) | (params.probs == 1)):
+            for k in np.flatnonzero(np.abs(params.probs - 0.5) >= 0.5 - BOUNDARY):
                 p = float(params.probs[k])
                 sentence = f"component {k}: probs is {p:g}, a boundary estimate; no standard error applies there."
                 events.append(Event("boundary", int(k), (), p, sentence))
