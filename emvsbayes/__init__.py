@@ -45,12 +45,6 @@ __all__ = [
 ]
 
 
-# The folder `compare` is loaded now and its name given back: loaded later, on first use of anything in it, it would
-# take the place of the function of the same name.
-import_module("emvsbayes.compare")
-globals().pop("compare", None)
-
-
 def __getattr__(name: str) -> Any:
     if name == "relabelling":
         return import_module("emvsbayes.relabelling")

@@ -118,18 +118,26 @@ class Fit:
         data = FAMILIES[self.family.name].data.read(table)
         return self.family.e_step(self.params, data).responsibilities
 
+    @property
+    def optima(self) -> list[tuple[float, int]]:
+        """Distinct optima of the restarts: the objective, and how many starts reached it, best first."""
+        numbers = [r.optimum for r in self.restarts if r.optimum >= 0]
+        best = {r.optimum: r.run.objective for r in reversed(self.restarts)}
+        return [(best[number], numbers.count(number)) for number in sorted(set(numbers))]
+
     def summary(self) -> str:
         """The fit in a few lines of text."""
         kind = "maximum likelihood" if self.prior is None else "MAP"
-        settled = sum(r.run.status.usable for r in self.restarts)
-        optima = len({r.optimum for r in self.restarts if r.optimum >= 0})
+        singular = sum(not r.run.status.usable for r in self.restarts)
+        optima = ", ".join(f"{objective:.4f} ({count})" for objective, count in self.optima[:8])
         lines = [
             f"{self.family.name}, K = {self.family.n_components}, {kind}",
             f"{self.status.value}",
             f"log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
             f"{self.n_parameters} free parameters",
-            f"{self.passes} passes in the best of {len(self.restarts)} start(s); distinct optima: {optima}; "
-            f"singular or not finite: {len(self.restarts) - settled}",
+            f"{self.passes} passes; about {self.run.remaining:.1g} nats still to gain",
+            f"{len(self.restarts)} start(s); optima (and starts that reached them): {optima or 'none'}"
+            f"{', …' if len(self.optima) > 8 else ''}; singular or not finite: {singular}",
         ]
         for name, value in record_fields(self.params).items():
             lines.append(f"{name}:")
@@ -166,29 +174,33 @@ class Fit:
         try:
             raw = json.loads(text)
             name = raw["family"]
-        except (json.JSONDecodeError, KeyError, TypeError):
+            if name not in FAMILIES:
+                raise unknown("family", name, FAMILIES)
+            twin = FAMILIES[name]
+            family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
+            prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
+            found = [
+                Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]
+            ]
+            return cls(
+                family,
+                _run_from_dict(raw["fit"], twin.params),
+                tuple(found),
+                prior,
+                Stop(**raw["stop"]),
+                raw["seed"],
+                raw["total_weight"],
+                tuple(raw["columns"]),
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
-        if name not in FAMILIES:
-            raise unknown("family", name, FAMILIES)
-        twin = FAMILIES[name]
-        family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
-        prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
-        return cls(
-            family,
-            _run_from_dict(raw["fit"], twin.params),
-            tuple(Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]),
-            prior,
-            Stop(**raw["stop"]),
-            raw["seed"],
-            raw["total_weight"],
-            tuple(raw["columns"]),
-        )
 
 
 def _run_to_dict(run: Run) -> dict[str, Any]:
     return {
         "status": run.status.name,
         "stopped_by": run.stopped_by,
+        "remaining": run.remaining,
         "passes": run.passes,
         "log_likelihood": run.log_likelihood,
         "log_prior": run.log_prior,
@@ -214,6 +226,7 @@ def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
         trace=Trace(tuple(HalfStep(**step) for step in raw["trace"])),
         events=tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"]),
         stopped_by=raw["stopped_by"],
+        remaining=raw["remaining"],
     )
 
 

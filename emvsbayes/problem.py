@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,23 @@ class Problem:
         for name in value:
             if name not in self.fields:
                 raise unknown("field in start:", name, self.fields)
-        return self.family.complete_start({**value, **self.held}, self.data)
+        params = self.family.complete_start({**value, **self.held}, self.data)
+        if self.data.labels is None:
+            self._refuse_equal_components(params)
+        return params
+
+    def _refuse_equal_components(self, params: Any) -> None:
+        """Components that start equal, but for their weights, stay equal for ever."""
+        axes = {name: a for name, a in self.family.component_axes.items() if name != "weights"}
+        rows = [np.moveaxis(getattr(params, n), a[0], 0).reshape(self.family.n_components, -1) for n, a in axes.items()]
+        if not rows or self.family.fixed >= set(axes):
+            return
+        joined = np.hstack(rows)
+        for i, j in combinations(range(self.family.n_components), 2):
+            if (joined[i] == joined[j]).all():
+                raise InputError(
+                    f"components {i} and {j} start equal: a saddle that EM cannot leave; make them differ."
+                )
 
     def hold(self, params: Any) -> Any:
         """Drawn starting values with the held fields put in."""

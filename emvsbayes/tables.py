@@ -40,6 +40,8 @@ class Table:
     def select(self, names: Sequence[str]) -> Table:
         """The named columns, in the order asked for."""
         for name in names:
+            if list(names).count(name) > 1:
+                raise InputError(f"column {name!r} is named twice; name it once.")
             if name not in self.columns:
                 raise unknown(f"column of {self.source}:", name, self.columns)
         return replace(self, columns=tuple(names), values=tuple(self.values[self.columns.index(n)] for n in names))

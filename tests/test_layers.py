@@ -145,11 +145,11 @@ def test_only_the_bayesian_side_imports_a_sampler(path):
 
 @pytest.mark.parametrize("path", under("report"), ids=ids)
 def test_the_report_reads_one_record(path):
-    allowed = ("report", "compare.record", "core.errors")
+    allowed = ("report", "comparison.record", "core.errors")
     assert all(starts_with(name, *allowed) for name in inside(path)), inside(path)
 
 
-@pytest.mark.parametrize("path", under("compare"), ids=ids)
+@pytest.mark.parametrize("path", under("comparison"), ids=ids)
 def test_comparisons_do_not_draw(path):
     assert not outside(path) & (DRAWING | SAMPLERS)
     assert not any(starts_with(name, "report", "cli", "studies") for name in inside(path))
@@ -158,7 +158,9 @@ def test_comparisons_do_not_draw(path):
 def test_relabelling_takes_arrays():
     for path in under("relabelling"):
         assert not outside(path) & (SAMPLERS | DRAWING), path
-        assert not any(starts_with(name, "bayes", "compare", "report", "studies", "cli") for name in inside(path)), path
+        assert not any(starts_with(name, "bayes", "comparison", "report", "studies", "cli") for name in inside(path)), (
+            path
+        )
         if path.name not in (
             "__init__.py",
             "trees.py",
@@ -177,7 +179,7 @@ def test_nothing_below_imports_the_command_line(path):
 @pytest.mark.parametrize("path", [Path("tables.py"), Path("problem.py"), Path("fitting.py")], ids=ids)
 def test_the_way_in_is_light(path):
     assert not outside(path) & (HEAVY | {"pandas", "sklearn"})
-    assert not any(starts_with(name, "bayes", "compare", "report", "studies", "cli") for name in inside(path))
+    assert not any(starts_with(name, "bayes", "comparison", "report", "studies", "cli") for name in inside(path))
 
 
 LOADED = "import sys; {code}; print(' '.join(sorted(sys.modules)))"

@@ -1,8 +1,9 @@
 """Chains: where they start, and running them side by side.
 
 A sampler that starts every chain in one basin can miss a mode, and its R-hat will not know. Even chains therefore start
-at the distinct optima that EM finds under the same prior, best first, each under a random labelling; odd chains, and
-those for which there is no further optimum, start at random rows of the data. If the two kinds disagree, R-hat says so.
+at the distinct optima that EM finds under the same prior, best first, each under a random labelling, if they are within
+15 nats of the best; odd chains, and those for which there is no further optimum, start at random rows of the data. If
+the two kinds disagree, R-hat says so.
 """
 
 from __future__ import annotations
@@ -14,27 +15,28 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from emvsbayes.core.alignment import exchangeable, permute
+from emvsbayes.core.alignment import label_classes, permute, shuffled
 from emvsbayes.core.starts import restarts
 from emvsbayes.problem import Problem
 
 EM_STARTS = 20
+WITHIN = 15.0  # nats: a mode further below the best one holds next to no mass
 PROGRESS_MS = 200
 
 
 def chain_starts(problem: Problem, prior: Any, chains: int, seed: int) -> list[Any]:
     """Parameters at which each chain starts."""
     family, data = problem.family, problem.data
-    arbitrary = exchangeable(family, data, prior, problem.random_params(seed))
+    classes = label_classes(family, data, prior, problem.random_params(seed))
     found = restarts(family, data, EM_STARTS, seed, complete=problem.hold, prior=prior)
-    optima = {r.optimum: r.run.params for r in reversed(found) if r.optimum >= 0}
+    floor = found[0].run.objective - WITHIN
+    optima = {r.optimum: r.run.params for r in reversed(found) if r.optimum >= 0 and r.run.objective >= floor}
     starts = []
     for chain, stream in enumerate(np.random.SeedSequence(seed).spawn(chains)):
         rng = np.random.default_rng(stream)
         params = optima.get(chain // 2) if chain % 2 == 0 else None
         if params is not None and _inside(family, params):
-            order = rng.permutation(family.n_components) if arbitrary else np.arange(family.n_components)
-            params = permute(params, order, family.component_axes)
+            params = permute(params, shuffled(classes, rng), family.component_axes)
         else:
             params = family.init(data, rng, "random_rows")
         starts.append(problem.hold(params))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-RHAT = 1.01
-
 
 def diagnose(tree: Any) -> list[str]:
     """One sentence for each finding; empty when there is none."""
     from arviz_stats.sampling_diagnostics import diagnose as arviz_diagnose
 
-    _, found = arviz_diagnose(tree, rhat_max=RHAT, show_diagnostics=False, return_diagnostics=True)
+    _, found = arviz_diagnose(tree, show_diagnostics=False, return_diagnostics=True)
     sentences = []
     if n := found.get("divergent", {}).get("n_divergent"):
         sentences.append(f"{n} divergent transitions: the step size is too large somewhere")
@@ -22,7 +20,7 @@ def diagnose(tree: Any) -> list[str]:
     if names := found.get("ess", {}).get("bad_params"):
         sentences.append(f"low effective sample size: {_listed(names)}")
     if names := found.get("rhat", {}).get("bad_params"):
-        sentences.append(f"R-hat above {RHAT}: {_listed(names)}")
+        sentences.append(f"R-hat above {found['rhat']['threshold']}: {_listed(names)}")
     return sentences
 
 

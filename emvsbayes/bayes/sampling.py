@@ -119,7 +119,7 @@ def sample_problem(
     tree = _draw(problem, prior, map_start, say, **{k: settings[k] for k in ("draws", "tune", "chains", "seed")})
     cache.save(name, tree)
     for sentence in tree.attrs["diagnosis"].splitlines():
-        say(f"PyMC: {sentence} (before relabelling)")
+        say(f"PyMC: before relabelling, {sentence}")
     return tree
 
 

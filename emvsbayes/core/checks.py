@@ -28,7 +28,8 @@ def real_array(value: ArrayLike, name: str, *, ndim: int | None = None) -> Array
         raise InputError(f"{name} must have {ndim} axes; it has shape {array.shape}.")
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise InputError(f"{name} is {array[where]} at position {where}; replace or drop it.")
+        at = f" at position {where}" if where else ""
+        raise InputError(f"{name} is {array[where]}{at}; it must be a finite number.")
     return array
 
 

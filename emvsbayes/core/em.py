@@ -99,7 +99,7 @@ def run_em(
 
     now, memory = schedule.sweep(family, params, memory)
     objective = scorer.closed(0, params, now)
-    passes, events, stopped_by = 0, (), ""
+    passes, events, stopped_by, remaining, last_gain = 0, (), "", 0.0, np.inf
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
 
     while status is Status.MAX_PASSES and passes < stop.max_passes:
@@ -115,6 +115,7 @@ def run_em(
         scorer.opened(passes, moved, now, following)
         new_objective = scorer.closed(passes, moved, following)
         gain = new_objective - objective
+        remaining, last_gain = _still_to_gain(last_gain, gain), gain
         if not np.isfinite(new_objective):
             status = Status.NONFINITE
             break
@@ -145,7 +146,15 @@ def run_em(
         trace=Trace(tuple(scorer.steps)),
         events=tuple(replace(event, half_step=at if record else -1) for event in events),
         stopped_by=stopped_by,
+        remaining=remaining,
     )
+
+
+def _still_to_gain(last: float, gain: float) -> float:
+    """Aitken's estimate of the gain to come: gain · ρ / (1 - ρ), the sum of gain · ρ^i, with ρ = gain / last gain."""
+    if not 0 < gain < last < np.inf:
+        return 0.0
+    return gain * gain / (last - gain)
 
 
 class _Scorer:

@@ -31,7 +31,7 @@ from emvsbayes.core.trace import Run
 
 METHODS = ("kmeans", "k-means++", "random_rows")
 ALL_METHODS = (*METHODS, "random_scales")
-SAME_OPTIMUM = 0.01  # nats: runs closer than this in their objective reached the same optimum
+SAME_OPTIMUM = 0.01  # nats: runs closer than this, up to what they had still to gain, reached the same optimum
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def ranked(found: Sequence[Restart]) -> list[Restart]:
         if not restart.run.status.usable:
             numbered.append(restart)
             continue
-        if level - restart.run.objective > SAME_OPTIMUM:
+        if level - restart.run.objective > SAME_OPTIMUM + restart.run.remaining:
             optimum, level = optimum + 1, restart.run.objective
         numbered.append(Restart(restart.index, restart.how, restart.run, optimum))
     return numbered

@@ -51,7 +51,8 @@ class Event:
     sentence : str
         The event in words.
     half_step : int
-        Position in the trace of the half-step that caused it; -1 where no trace was kept.
+        Position in the trace of the half-step that caused it (one past its end for a collapse, which is not taken);
+        -1 where no trace was kept.
     """
 
     kind: Literal["singular", "empty", "boundary"]
@@ -116,7 +117,8 @@ class Trace:
 class Run:
     """One run of EM from one start.
 
-    `log_likelihood`, `log_prior` and `q` belong to `params`, never to the parameters before.
+    `log_likelihood`, `log_prior` and `q` belong to `params`, never to the parameters before. `remaining` is Aitken's
+    estimate of the objective still to be gained, in nats: where EM is slow, a small last gain is not a small gap.
     """
 
     start: Any
@@ -129,6 +131,7 @@ class Run:
     trace: Trace = field(default_factory=Trace)
     events: tuple[Event, ...] = ()
     stopped_by: str = ""
+    remaining: float = 0.0
 
     @property
     def objective(self) -> float:

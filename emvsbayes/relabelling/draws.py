@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from emvsbayes.core.checks import Array, real_array, shaped
+from emvsbayes.core.checks import Array, Integers, real_array, shaped
+from emvsbayes.core.checks import row_weights as checked_weights
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.relabelling.ecr import ecr
+from emvsbayes.relabelling.ecr import agreement, ecr
 
 METHODS = ("ecr",)
 SUM_TOLERANCE = 1e-6
@@ -21,7 +22,7 @@ class Relabelling:
     """Permutations (S, K): slot k of draw s takes raw component permutations[s, k]; agreement (S,) with the pivot."""
 
     method: str
-    permutations: NDArray[np.int64]
+    permutations: Integers
     agreement: Array
 
     def apply(self, values: Array, axis: int = 1) -> Array:
@@ -40,6 +41,8 @@ def relabel_draws(
     data: ArrayLike | None = None,
     log_posterior: ArrayLike | None = None,
     pivot: ArrayLike | None = None,
+    row_weights: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
 ) -> Relabelling:
     """Find one permutation of the components for each draw.
 
@@ -57,6 +60,10 @@ def relabel_draws(
     pivot : (N,) or (N, K)
         The allocation to agree with, or its probabilities; None takes the draw of highest `log_posterior`, else the
         first.
+    row_weights : (N,)
+        How often each row counts; ones by default.
+    classes : (K,)
+        Components are renamed only within their class; one class by default.
 
     Raises
     ------
@@ -75,47 +82,56 @@ def relabel_draws(
     if s == 0 or k == 0:
         raise InputError(f"there must be at least one draw of one component; the shape begins with {(s, k)}.")
 
+    r = _probabilities(method, probabilities, allocations, s, k)
+    n = r.shape[1]
+    weights = checked_weights(row_weights, n)
+    groups = None if classes is None else _whole(shaped(real_array(classes, "classes"), (k,), "classes"), "classes")
+    target = _pivot(pivot, r, log_posterior)
+    permutations = ecr(r, target, weights, groups)
+    return Relabelling(method, permutations, agreement(r, target, weights, permutations))
+
+
+def _probabilities(
+    method: str, probabilities: ArrayLike | None, allocations: ArrayLike | None, s: int, k: int
+) -> Array:
+    """Allocation probabilities (S, N, K); one-hot where only allocations are known."""
+    if probabilities is not None:
+        r = real_array(probabilities, "probabilities", ndim=3)
+        if r.shape[0] != s or r.shape[2] != k or r.shape[1] == 0:
+            raise InputError(f"probabilities must have shape ({s}, N, {k}) with N > 0; they have {r.shape}.")
+        if (r < 0).any() or (np.abs(r.sum(axis=2) - 1) > SUM_TOLERANCE).any():
+            raise InputError("probabilities must be >= 0 and add to 1 over the components in every row of every draw.")
+        return r
     if allocations is None:
-        if probabilities is None:
-            raise InputError(f"{method} needs allocations (S, N) or probabilities (S, N, K).")
-        weights = real_array(probabilities, "probabilities", ndim=3)
-        if weights.shape[0] != s or weights.shape[2] != k:
-            raise InputError(f"probabilities must have shape ({s}, N, {k}); they have {weights.shape}.")
-        if (np.abs(weights.sum(axis=2) - 1) > SUM_TOLERANCE).any():
-            raise InputError("probabilities must add to 1 over the components in every row of every draw.")
-        z = weights.argmax(axis=2)
-    else:
-        z = _whole(real_array(allocations, "allocations", ndim=2), "allocations")
-    if z.shape[0] != s:
-        raise InputError(f"allocations must have {s} draws; they have {z.shape[0]}.")
-    if z.shape[1] == 0:
-        raise InputError("allocations must cover at least one row.")
-    if z.min() < 0 or z.max() >= k:
-        raise InputError(f"allocations must lie between 0 and {k - 1}; they go from {z.min()} to {z.max()}.")
-
-    target = _pivot(pivot, z, log_posterior, k)
-    permutations, agreement = ecr(z, target, k)
-    return Relabelling(method, permutations, agreement)
+        raise InputError(f"{method} needs allocations (S, N) or probabilities (S, N, K).")
+    z = _whole(real_array(allocations, "allocations", ndim=2), "allocations")
+    if z.shape[0] != s or z.shape[1] == 0:
+        raise InputError(f"allocations must have {s} draws of at least one row; their shape is {z.shape}.")
+    return _one_hot(z, k, "allocations")
 
 
-def _pivot(pivot: ArrayLike | None, z: NDArray[np.int64], log_posterior: ArrayLike | None, k: int) -> NDArray[np.int64]:
+def _pivot(pivot: ArrayLike | None, r: Array, log_posterior: ArrayLike | None) -> Array:
+    """The pivot as probabilities (N, K)."""
+    draws, n, k = r.shape
     if pivot is None:
         if log_posterior is None:
-            return z[0]
-        return z[int(np.argmax(shaped(real_array(log_posterior, "log_posterior", ndim=1), (len(z),), "log_posterior")))]
+            return r[0]
+        return r[int(np.argmax(shaped(real_array(log_posterior, "log_posterior", ndim=1), (draws,), "log_posterior")))]
     given = real_array(pivot, "pivot")
-    if given.shape not in {(z.shape[1],), (z.shape[1], k)}:
-        raise InputError(
-            f"the pivot must cover the {z.shape[1]} rows of the draws, with shape ({z.shape[1]},) or "
-            f"({z.shape[1]}, {k}); its shape is {given.shape}."
-        )
-    target = given.argmax(axis=1) if given.ndim == 2 else _whole(given, "the pivot")
-    if target.min() < 0 or target.max() >= k:
-        raise InputError(f"the pivot must lie between 0 and {k - 1}; it goes from {target.min()} to {target.max()}.")
-    return target
+    if given.shape == (n, k):
+        return given
+    if given.shape != (n,):
+        raise InputError(f"the pivot must have shape ({n},) or ({n}, {k}), like the draws; it has {given.shape}.")
+    return _one_hot(_whole(given, "the pivot"), k, "the pivot")
 
 
-def _whole(values: Array, name: str) -> NDArray[np.int64]:
+def _one_hot(z: Integers, k: int, name: str) -> Array:
+    if z.min() < 0 or z.max() >= k:
+        raise InputError(f"{name} must lie between 0 and {k - 1}; it goes from {z.min()} to {z.max()}.")
+    return (z[..., None] == np.arange(k)).astype(np.float64)
+
+
+def _whole(values: Array, name: str) -> Integers:
     if (values != np.round(values)).any():
         raise InputError(f"{name} must hold whole numbers: components counted from 0.")
     return values.astype(np.int64)

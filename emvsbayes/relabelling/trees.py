@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.alignment import exchangeable
-from emvsbayes.core.checks import Array
+from emvsbayes.core.alignment import label_classes
+from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.families import FAMILIES
@@ -27,8 +27,8 @@ def relabel(posterior: Any, *, method: str = "ecr", pivot: Any) -> Any:
         From `sample`: with groups posterior and observed_data.
     method : {"ecr"}
     pivot : Fit
-        Its components give their labels to the draws. Where known labels, held fields or its prior tell the components
-        apart, a permuted draw would be another draw: every permutation is then the identity.
+        Its components give their labels to the draws. Where known labels, held fields or its prior tell components
+        apart, a permuted draw would be another draw: components are renamed only within their class.
 
     Returns
     -------
@@ -47,20 +47,21 @@ def relabel(posterior: Any, *, method: str = "ecr", pivot: Any) -> Any:
     k = pivot.family.n_components
     if any(draws.shape[1] != k for draws in free.values()):
         raise InputError(f"the pivot has {k} components, and the draws have another number.")
-    if not free or not _arbitrary(pivot, data):
-        n = posterior["posterior"].sizes["chain"] * posterior["posterior"].sizes["draw"]
-        return permute_tree(posterior, Relabelling(method, np.tile(np.arange(k), (n, 1)), np.ones(n)))
-    probabilities = allocation_probabilities(posterior, pivot.family, pivot.params, data)
-    reference = pivot.family.e_step(pivot.params, data).responsibilities
-    found = relabel_draws(free, method=method, probabilities=probabilities, pivot=reference)
-    return permute_tree(posterior, found)
-
-
-def _arbitrary(pivot: Any, data: Any) -> bool:
     family = pivot.family
     held = {name: getattr(pivot.params, name) for name in family.fixed}
     problem = Problem(FAMILIES[family.name], family, data, held)
-    return exchangeable(family, data, pivot.prior, problem.random_params(0))
+    classes = label_classes(family, data, pivot.prior, problem.random_params(0))
+    probabilities = allocation_probabilities(posterior, family, pivot.params, data)
+    reference = family.e_step(pivot.params, data).responsibilities
+    found = relabel_draws(
+        free,
+        method=method,
+        probabilities=probabilities,
+        pivot=reference,
+        row_weights=data.row_weights,
+        classes=classes,
+    )
+    return permute_tree(posterior, found, classes)
 
 
 def data_of(posterior: Any, family: Any) -> Any:
@@ -89,7 +90,7 @@ def allocation_probabilities(posterior: Any, family: Any, like: Any, data: Any) 
     return out
 
 
-def permute_tree(posterior: Any, found: Relabelling) -> Any:
+def permute_tree(posterior: Any, found: Relabelling, classes: Integers) -> Any:
     """A copy of the tree with every variable of `posterior` that has a component dimension permuted, draw by draw."""
     import xarray as xr
 
@@ -111,7 +112,7 @@ def permute_tree(posterior: Any, found: Relabelling) -> Any:
             "agreement": (("chain", "draw"), found.agreement.reshape(chains, draws)),
         },
         coords={"chain": dataset["chain"], "draw": dataset["draw"], "slot": np.arange(k)},
-        attrs={"method": found.method},
+        attrs={"method": found.method, "classes": classes.tolist()},
     )
     return tree
 

@@ -92,7 +92,6 @@ def plural(n: int, noun: str, ending: str = "s") -> str:
 _STATUS = {
     "CONVERGED": "converged",
     "MAX_PASSES": "not converged",
-    "NOT CONVERGED": "not converged",
     "SINGULAR": "collapsed",
     "EMPTY_COMPONENT": "a component is empty",
     "DECREASED": "the objective fell",

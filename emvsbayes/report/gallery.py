@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from emvsbayes.compare.record import Comparison
+from emvsbayes.comparison.record import Comparison
 from emvsbayes.report import format as fmt
 from emvsbayes.report.figures import data
 from emvsbayes.report.page import environment, stylesheet

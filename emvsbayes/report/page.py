@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from emvsbayes.compare.record import Comparison
+from emvsbayes.comparison.record import Comparison
 from emvsbayes.report import format as fmt
 from emvsbayes.report import tables
 from emvsbayes.report.figures import data, decomposition, points, singularity, switching

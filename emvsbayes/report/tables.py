@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from emvsbayes.compare.record import (
+from emvsbayes.comparison.record import (
     Check,
     Climb,
     Parameter,
@@ -121,6 +121,19 @@ def scores(points: Points) -> Table:
     return Table("Scores of the estimates", headers, rows, frozenset({7}), note)
 
 
+def fit_starts(points: Points) -> Table:
+    """Where the starts of the two fits went."""
+    names = {"ml": "maximum likelihood", "map": "MAP"}
+    rows = []
+    for side in points.starts:
+        reached = [f"{fmt.fixed(o, 3)} ({n})" for o, n in zip(side.optima, side.counts, strict=True)]
+        left = len(reached) - OPTIMA
+        shown = ", ".join(reached[:OPTIMA]) + (f" and {left} more" if left > 0 else "")
+        rows.append([names[side.objective], fmt.count(side.n_starts), fmt.count(side.n_singular), shown or fmt.NONE])
+    headers = ["fit", "starts", "collapsed", "optima, and how many starts reached them"]
+    return Table("Starts of the two fits", headers, rows, frozenset({3}))
+
+
 def labellings(switching: Switching) -> Table:
     """How the draws divide over labellings, most frequent first."""
     shares = sorted(switching.labelling_shares.items(), key=lambda item: -item[1])
@@ -132,13 +145,13 @@ def labellings(switching: Switching) -> Table:
 
 def switches(switching: Switching) -> Table:
     """What each chain did."""
+    columns = (switching.switches, switching.agreement, switching.log_likelihood, switching.mode_log_posterior)
     rows = [
-        [f"chain {i}", fmt.count(n), fmt.percent(agreement), fmt.fixed(log_likelihood, 2)]
-        for i, (n, agreement, log_likelihood) in enumerate(
-            zip(switching.switches, switching.agreement, switching.log_likelihood, strict=True)
-        )
+        [f"chain {i}", fmt.count(n), fmt.percent(agreement), fmt.fixed(log_likelihood, 2), fmt.fixed(mode, 2)]
+        for i, (n, agreement, log_likelihood, mode) in enumerate(zip(*columns, strict=True))
     ]
-    return Table("Chain by chain", ["chain", "switches", "rows as the pivot", "mean log-likelihood"], rows)
+    headers = ["chain", "switches", "rows as the pivot", "mean log-likelihood", "log posterior of its mode"]
+    return Table("Chain by chain", headers, rows)
 
 
 def convergence(switching: Switching) -> Table:

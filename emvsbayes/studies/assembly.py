@@ -11,38 +11,39 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.compare.decomposition import compare_decomposition, teaching_start
-from emvsbayes.compare.picture import make_picture
-from emvsbayes.compare.points import compare_points, score, score_at
-from emvsbayes.compare.record import Comparison, Listings, Provenance, Published, Subject
-from emvsbayes.compare.scalars import scalars
-from emvsbayes.compare.singularity import compare_singularity
-from emvsbayes.compare.switching import compare_switching, unresolved
-from emvsbayes.compare.verdict import checks, verdict
-from emvsbayes.core.alignment import Permutation, align_responsibilities, exchangeable, permute
-from emvsbayes.core.em import run_em
+from emvsbayes.comparison.decomposition import compare_decomposition, teaching_start
+from emvsbayes.comparison.picture import make_picture
+from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
+from emvsbayes.comparison.record import Comparison, Listings, Provenance, Published, Subject
+from emvsbayes.comparison.scalars import scalars
+from emvsbayes.comparison.singularity import compare_singularity
+from emvsbayes.comparison.switching import compare_switching, unresolved
+from emvsbayes.comparison.verdict import checks, verdict
+from emvsbayes.core.alignment import Permutation, align_responsibilities, label_classes, permute
+from emvsbayes.core.checks import Integers
+from emvsbayes.core.em import Stop, run_em
 from emvsbayes.fitting import Fit, as_stop, fit_problem
 from emvsbayes.problem import Problem
 from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
 from emvsbayes.studies.spec import PublishedNumber, Study
 
 Say = Callable[[str], None]
+TO_GAIN = 1e-4  # nats that a fit may be short of its optimum
+LONG = Stop(tol=1e-13, max_passes=20_000)
 
 
 @dataclass(frozen=True)
 class Fits:
-    """Both EM fits under the labels of the MAP fit, and whether labels are arbitrary at all."""
+    """Both EM fits under the labels of the MAP fit, and the classes of components whose labels are arbitrary."""
 
     ml: Fit
     map: Fit
-    exchangeable: bool
+    classes: Integers
 
     def order(self, problem: Problem, params: Any) -> Permutation:
-        """The permutation that gives `params` the labels of the MAP fit; identity where labels are not arbitrary."""
-        if not self.exchangeable:
-            return np.arange(problem.family.n_components)
+        """The permutation that gives `params` the labels of the MAP fit."""
         r = problem.family.e_step(params, problem.data).responsibilities
-        return align_responsibilities(r, self.map.responsibilities, problem.data.row_weights)
+        return align_responsibilities(r, self.map.responsibilities, problem.data.row_weights, self.classes)
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class Clock:
 
 
 def fit_both(problem: Problem, study: Study, prior: Any) -> Fits:
-    """ML and MAP from the same starts, aligned."""
+    """ML and MAP from the same starts, to the end, aligned."""
     given = {"start": study.start, "n_starts": study.n_starts, "stop": as_stop(study.stop), "seed": study.seed}
     fits = Fits(
-        ml=fit_problem(problem, **given),
-        map=fit_problem(problem, prior=prior, **given),
-        exchangeable=exchangeable(problem.family, problem.data, prior, problem.random_params(study.seed)),
+        ml=_finished(problem, fit_problem(problem, **given), study),
+        map=_finished(problem, fit_problem(problem, prior=prior, **given), study),
+        classes=label_classes(problem.family, problem.data, prior, problem.random_params(study.seed)),
     )
     run, order = fits.ml.run, fits.order(problem, fits.ml.params)
     slot = {int(old): new for new, old in enumerate(order)}
@@ -88,8 +89,16 @@ def fit_both(problem: Problem, study: Study, prior: Any) -> Fits:
     return replace(fits, ml=replace(fits.ml, run=replace(run, params=params, q=run.q.permuted(order), events=events)))
 
 
+def _finished(problem: Problem, fit: Fit, study: Study) -> Fit:
+    """The fit run on from its best start where EM is so slow that the tolerance left more than 1e-4 nats to gain."""
+    if study.stop or fit.run.remaining < TO_GAIN:
+        return fit
+    run = run_em(problem.family, problem.data, fit.start, prior=fit.prior, stop=LONG)
+    return replace(fit, run=run) if run.status.usable else fit
+
+
 def sample_and_relabel(problem: Problem, study: Study, prior: Any, fits: Fits, *, fresh: bool, say: Say) -> Posterior:
-    """Draws, relabelled to the MAP fit where labels are arbitrary, and pm.find_MAP's mode under the same labels."""
+    """Draws, relabelled to the MAP fit, and pm.find_MAP's mode under the same labels."""
     from emvsbayes.bayes.sampling import sample_problem
     from emvsbayes.relabelling import relabel
 
@@ -104,7 +113,7 @@ def sample_and_relabel(problem: Problem, study: Study, prior: Any, fits: Fits, *
         map_start=fits.map.start,
         say=say,
     )
-    relabelled = relabel(raw, method="ecr", pivot=fits.map) if fits.exchangeable else raw
+    relabelled = relabel(raw, method="ecr", pivot=fits.map)
     found = {name: variable.values for name, variable in raw["map_estimate"].data_vars.items()}
     mode = replace(fits.map.params, **found)
     return Posterior(raw, relabelled, permute(mode, fits.order(problem, mode), problem.family.component_axes))
@@ -137,18 +146,26 @@ def assemble(
 
         say("relabelling and summaries")
         diagnosis = diagnose(posterior.relabelled)
-        switching = compare_switching(listed, posterior.raw, posterior.relabelled, "the MAP fit of EM", diagnosis)
+        switching = compare_switching(
+            listed,
+            posterior.raw,
+            posterior.relabelled,
+            "the MAP fit of EM",
+            diagnosis,
+            _chain_modes(problem, prior, posterior.raw, map_.params),
+        )
         reason = unresolved(switching)
         resolved = None if reason else posterior.relabelled["posterior"].to_dataset()
-        status = "CONVERGED" if posterior.raw["map_estimate"].attrs["converged"] else "NOT CONVERGED"
+        status = "CONVERGED" if posterior.raw["map_estimate"].attrs["converged"] else "MAX_PASSES"
         scores.append(score_at("pm.find_MAP", family, posterior.mode, prior, problem.data, status))
     mode = None if posterior is None else posterior.mode
-    points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, reason)
+    starts = [fit_starts("ml", ml), fit_starts("map", map_)]
+    points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, starts, reason)
 
     start = (
         problem.start(study.start)
         if isinstance(study.start, Mapping)
-        else teaching_start(ml.restarts, map_.restarts) or map_.start
+        else teaching_start(ml.restarts, map_.restarts) or ml.start
     )
     climb = run_em(family, problem.data, start, stop=stop)
     map_climb = run_em(family, problem.data, start, prior=prior, stop=stop)
@@ -178,6 +195,16 @@ def assemble(
     )
 
 
+def _chain_modes(problem: Problem, prior: Any, tree: Any, like: Any) -> list[float | None]:
+    """The log posterior of the mode that EM reaches from the last draw of each chain."""
+    found = []
+    for chain in tree["posterior"]["chain"].values:
+        last = {name: v.sel(chain=chain).values[-1] for name, v in tree["posterior"].data_vars.items()}
+        run = run_em(problem.family, problem.data, replace(like, **last), prior=prior, record=False)
+        found.append(run.objective if run.status.usable else None)
+    return found
+
+
 def _published(entry: PublishedNumber, study: Study, problem: Problem) -> Published:
     """A number in print beside ours: EM from the study's start, or one M-step with the labels known."""
     data = problem.data if entry.labels is None else replace(problem.data, labels=np.asarray(entry.labels))
@@ -201,6 +228,7 @@ def _subject(study: Study, problem: Problem, prior: Any) -> Subject:
         settings={name: str(getattr(family, name)) for name in problem.twin.settings},
         fixed=sorted(family.fixed),
         n_rows=problem.data.n_rows,
+        total_weight=float(problem.data.row_weights.sum()),
         columns=list(problem.data.columns),
         source=study.source,
         prior=family.describe_prior(prior),

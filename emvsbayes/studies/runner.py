@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emvsbayes.bayes.sampling import check_request as check_sampling
-from emvsbayes.compare.record import Comparison
+from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
 from emvsbayes.families import FAMILIES

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from emvsbayes.compare.record import Comparison
+from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
 
 PAGE, RESULT, POSTERIOR = "index.html", "result.json", "posterior.nc"

@@ -17,7 +17,8 @@ from emvsbayes.bayes.twins import SPREAD, Unconstrained, certify
 from emvsbayes.problem import pose
 
 TOLERANCE = 1e-11  # relative; the promise is 1e-8
-REPEATS = ("units", "tied-rows", "thin", "only")  # the same graph on other numbers, or a prior that is not proper
+# the same graph on other numbers, or a prior that is not proper
+REPEATS = ("units", "tied-rows", "thin", "only", "extreme-weights", "all-labelled", "five-columns")
 NAMES = [name for name in WITH_PRIOR if not any(word in name for word in REPEATS)]
 SCALES = {"full": [[2.0, 0.4, 0.1], [0.4, 1.0, 0.0], [0.1, 0.0, 0.7]], "diag": [2.0, 1.0, 0.7], "spherical": 1.5}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import emvsbayes as eb
-from emvsbayes.compare import record as rec
+from emvsbayes.comparison import record as rec
 from emvsbayes.problem import record_fields
 from emvsbayes.report.page import render
 
@@ -238,7 +238,6 @@ def switched(mode, k, rng, happened):
         before[2] = after[2][turned]
     identity, other = " ".join(map(str, range(k))), " ".join(map(str, turned))
     return rec.Switching(
-        exchangeable=True,
         method="ecr",
         pivot="the MAP fit",
         chains=4,

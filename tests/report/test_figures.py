@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from emvsbayes.compare.record import Snapshot
+from emvsbayes.comparison.record import Snapshot
 from emvsbayes.report.figures import data, decomposition, points, singularity, switching
 
 NAMES = ["plane", "line", "coins", "unsampled", "unresolved", "collapsed", "hostile"]

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emvsbayes.compare.record import Comparison
+from emvsbayes.comparison.record import Comparison
 from emvsbayes.report import tables
 from emvsbayes.report.gallery import render_gallery
 from emvsbayes.report.page import render

@@ -118,7 +118,9 @@ class BernoulliMixture:
         for name in ("a", "b") if prior.probs is not None else ():
             shape = getattr(prior.probs, name).shape
             if shape not in {(), (k,), (k, d)}:
-                raise InputError(f"prior probs.{name} must be a number or have shape ({k},) or ({k}, {d}), not {shape}.")
+                raise InputError(
+                    f"prior probs.{name} must be a number or have shape ({k},) or ({k}, {d}), not {shape}."
+                )
         if prior.weights is not None:
             prior.weights.of_size(k)
         return prior

@@ -62,7 +62,6 @@ class GaussianMixture:
     fixed: frozenset[str] = frozenset()
 
     name = "gaussian_mixture"
-    capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin"})
     default_prior_note = (
         "The default prior looks at the data: its location and scale are the mean and covariance of the columns "
         "(Fraley and Raftery 2007)."
@@ -70,6 +69,14 @@ class GaussianMixture:
     scattered_note = (
         "random rows as means, and spreads drawn log-uniformly from the data's own down to a hundredth of it"
     )
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Bounded where no component has a covariance of its own to shrink."""
+        bounded = self.n_components == 1 or self.covariance == "tied" or "covariances" in self.fixed
+        return frozenset(
+            {"rowwise", "density", "conjugate", "components", "twin"} | ({"bounded"} if bounded else set())
+        )
 
     @property
     def component_axes(self) -> dict[str, tuple[int, ...]]:

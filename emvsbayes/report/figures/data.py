@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from emvsbayes.compare.record import Picture, Snapshot
+from emvsbayes.comparison.record import Picture, Snapshot
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, quiet, svg
 from emvsbayes.report.palette import FAINT, INK, component
 

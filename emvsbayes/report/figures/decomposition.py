@@ -9,7 +9,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from emvsbayes.compare.record import Climb, Decomposition, Step
+from emvsbayes.comparison.record import Climb, Decomposition, Step
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, powers, quiet, svg
 from emvsbayes.report.palette import BOUND, GAP, INK
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from emvsbayes.compare.record import Points
+from emvsbayes.comparison.record import Points
 from emvsbayes.report.figures.canvas import WIDTH, grid, quiet, svg
 from emvsbayes.report.palette import FAINT, INK, component
 

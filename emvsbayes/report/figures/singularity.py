@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from emvsbayes.compare.record import Restarts, Singularity
+from emvsbayes.comparison.record import Restarts, Singularity
 from emvsbayes.report import format as fmt
 from emvsbayes.report.figures.canvas import WIDTH, grid, svg
 from emvsbayes.report.palette import COLLAPSED, MUTED, component

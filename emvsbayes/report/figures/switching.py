@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from emvsbayes.compare.record import Switching
+from emvsbayes.comparison.record import Switching
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, svg
 from emvsbayes.report.palette import component
 
@@ -56,7 +56,7 @@ def caption(switching: Switching, resolved: bool) -> str:
     """What to see; `resolved` says whether the chains agree after relabelling."""
     text = f"Draws of {switching.trace.name}. "
     if not resolved:
-        return text + "Even after relabelling, below, the chains do not agree: no renaming of components joins them."
+        return text + "After relabelling, below, the chains do not agree yet."
     if switching.labellings_visited > 1:
         text += (
             "Above, a colour that jumps to another level, or differs from chain to chain, is one component under two "

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from emvsbayes.compare.record import Check, Decomposition, Points, Published, Singularity, Switching
-from emvsbayes.compare.switching import RHAT
+from emvsbayes.comparison.record import Check, Decomposition, Points, Published, Score, Singularity, Switching
+from emvsbayes.comparison.switching import RHAT, worst_rhat
 
 RESIDUAL = 1e-10
 CERTIFICATE = 1e-8
 SAME_MODE = 1e-3  # nats
+PLACED = 0.9  # share of rows below which the reader is told that components overlap
+CAVEATS = {
+    "SINGULAR": "every start of the {} fit collapsed on a singularity",
+    "MAX_PASSES": "the {} fit had not converged",
+    "EMPTY_COMPONENT": "the {} fit has an empty component",
+    "DECREASED": "the objective of the {} fit fell",
+    "NONFINITE": "the {} fit is not finite",
+}
 
 
 def checks(
@@ -43,21 +51,9 @@ def checks(
                 "largest relative difference of PyMC's log-density and ours at random parameters, constants included",
             )
         )
-    by_name = {score.name: score for score in points.scores}
-    if "MAP (EM)" in by_name and "pm.find_MAP" in by_name:
-        theirs, ours = by_name["pm.find_MAP"].log_posterior, by_name["MAP (EM)"].log_posterior
-        gap = (-np.inf if theirs is None else theirs) - (-np.inf if ours is None else ours)
-        found.append(
-            _check(
-                "a mode that EM missed",
-                max(gap, 0.0),
-                SAME_MODE,
-                "nats by which pm.find_MAP is above the MAP fit of EM",
-            )
-        )
+    found += _rivals({score.name: score for score in points.scores})
     if switching is not None:
-        worst = max((c.rhat_after for c in switching.convergence if c.rhat_after is not None), default=1.0)
-        found.append(_check("R-hat after relabelling", worst, RHAT, "largest over all parameters"))
+        found.append(_check("R-hat after relabelling", worst_rhat(switching)[0], RHAT, "largest over all parameters"))
         found.append(_check("divergences", switching.divergences, 0, "transitions NUTS could not follow"))
     if published:
         wrong = sum(not entry.passed for entry in published)
@@ -65,7 +61,26 @@ def checks(
     return found
 
 
-def _check(name: str, value: float, bound: float, sentence: str) -> Check:
+def _rivals(by_name: dict[str, Score]) -> list[Check]:
+    """No other estimate may beat EM at its own objective."""
+    ml, map_, mode = (by_name.get(name) for name in ("ML (EM)", "MAP (EM)", "pm.find_MAP"))
+    found = []
+    if ml is not None and ml.status != "SINGULAR":
+        best = max(score.log_likelihood for score in by_name.values())
+        found.append(
+            _check("ML beaten", best - ml.log_likelihood, SAME_MODE, "nats by which another estimate is more likely")
+        )
+    if map_ is not None and mode is not None:
+        above = None
+        if map_.log_posterior is not None:
+            above = max((mode.log_posterior or -np.inf) - map_.log_posterior, 0.0)
+        found.append(_check("MAP beaten", above, SAME_MODE, "nats by which pm.find_MAP is above the MAP fit of EM"))
+    return found
+
+
+def _check(name: str, value: float | None, bound: float, sentence: str) -> Check:
+    if value is None or not np.isfinite(value):
+        return Check(name, None, float(bound), False, sentence)
     return Check(name, float(value), float(bound), bool(value <= bound), sentence)
 
 
@@ -77,50 +92,55 @@ def verdict(
 
 
 def _agreement(points: Points) -> str:
-    far = [p for p in points.parameters if p.z_map is not None]
     by_name = {score.name: score for score in points.scores}
-    ml = by_name["ML (EM)"]
-    if ml.status == "SINGULAR":
-        start = "Maximum likelihood has no answer here: every start collapsed on a singularity; "
-    else:
-        start = ""
+    ml, map_ = by_name["ML (EM)"], by_name["MAP (EM)"]
+    caveats = [CAVEATS[s.status].format(name) for name, s in (("ML", ml), ("MAP", map_)) if s.status in CAVEATS]
+    caveat = f"{' and '.join(caveats)}; " if caveats else ""
+    far = [p for p in points.parameters if p.z_map is not None]
     if not far:
         alone = (
-            "nothing was sampled to set it against"
+            "there is no posterior to set it against: nothing was sampled"
             if "pm.find_MAP" not in by_name
-            else "the posterior has no single mode, up to labels, that it could be compared with component by component"
+            else "the chains did not agree, so that nothing is compared component by component"
         )
-        return f"{start}EM found a MAP estimate, but {alone}."
+        return _capital(f"{caveat}EM ended at a MAP estimate, but {alone}.")
     worst = max(far, key=lambda p: abs(p.z_map or 0.0))
     worst_ml = max(far, key=lambda p: abs(p.z_ml or 0.0))
     agree = abs(worst.z_map or 0.0) < 1
-    word = "agree" if agree else "differ"
     sentence = (
-        f"EM and the posterior {word}: "
+        f"EM and the posterior {'agree' if agree else 'differ'}: "
         f"{'every' if agree else 'not every'} MAP estimate lies within one posterior sd of the posterior mean "
         f"(largest difference {abs(worst.z_map or 0):.2f} sd, {worst.name})"
     )
-    if not start:
+    if ml.status != "SINGULAR":
         sentence += f"; maximum likelihood differs by at most {abs(worst_ml.z_ml or 0):.2f} sd ({worst_ml.name})"
-    return start + sentence + "."
+    return _capital(f"{caveat}{sentence}.")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _labels(switching: Switching | None, points: Points) -> str:
     if switching is None:
         return "Nothing was sampled, so that labels and convergence of a posterior are not in question."
-    rhats = [(c.rhat_before or 1.0, c.rhat_after or 1.0) for c in switching.convergence]
-    before, after = (max(column, default=1.0) for column in zip(*rhats, strict=True)) if rhats else (1.0, 1.0)
-    seen = (
-        f"The chains visited {switching.labellings_visited} of {switching.labellings_possible} labellings, "
-        f"with {sum(switching.switches)} switches within chains"
+    before, after = worst_rhat(switching, after=False)[0], worst_rhat(switching)[0]
+    if switching.labellings_possible == 1:
+        seen = "There are no labels to switch"
+    else:
+        seen = (
+            f"The chains visited {switching.labellings_visited} of {switching.labellings_possible} labellings, "
+            f"with {sum(switching.switches)} switches within chains"
+        )
+    if not points.labels_resolved:
+        return f"{seen}; {points.unresolved_because}"
+    if switching.labellings_possible == 1:
+        return f"{seen}; the largest R-hat is {after:.3f}."
+    share = sum(switching.agreement) / len(switching.agreement)
+    where = "" if share > PLACED else f", and the average draw puts only {share:.0%} of the rows where EM puts them"
+    return (
+        f"{seen}; relabelled to the EM fit, the largest R-hat goes from {before or np.nan:.2f} to {after:.3f}{where}."
     )
-    if not switching.exchangeable and points.labels_resolved:
-        return f"Labels, held fields or the prior tell the components apart; the largest R-hat is {after:.3f}."
-    if points.labels_resolved:
-        share = sum(switching.agreement) / len(switching.agreement)
-        where = "" if share > 0.9 else f", and the average draw puts only {share:.0%} of the rows where EM puts them"
-        return f"{seen}; relabelled to the EM fit, the largest R-hat goes from {before:.2f} to {after:.3f}{where}."
-    return f"{seen}; {points.unresolved_because}."
 
 
 def _trust(singularity: Singularity, decomposition: Decomposition) -> str:
@@ -132,7 +152,7 @@ def _trust(singularity: Singularity, decomposition: Decomposition) -> str:
         collapse = f"{best} of {singularity.n_starts} random starts reached the same best optimum of the likelihood"
         return f"ln p(X|θ) = ELBO + KL holds to {residual:.0e} at each of {half_steps} half-steps, and {collapse}."
     collapse = (
-        f"{ml or 'none'} of {singularity.n_starts} random starts collapsed on a singularity of the likelihood, "
-        f"{map_ or 'none'} under the prior"
+        f"{ml or 'none'} of {singularity.n_starts} starts of random width collapsed on a singularity of the "
+        f"likelihood, {map_ or 'none'} under the prior"
     )
     return f"ln p(X|θ) = ELBO + KL holds to {residual:.0e} at each of {half_steps} half-steps, and {collapse}."

@@ -39,7 +39,7 @@ def scalars(params: Any, family: Any, columns: Sequence[str]) -> list[Scalar]:
     """The free scalars of a parameter record, held fields left out."""
     found = []
     for field in params.__dataclass_fields__:
-        if field in family.fixed:
+        if field in family.fixed or (field == "weights" and family.n_components == 1):
             continue
         value = getattr(params, field)
         component_axes = family.component_axes.get(field, ())

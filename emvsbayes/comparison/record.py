@@ -34,6 +34,7 @@ class Subject:
     settings: dict[str, str]
     fixed: list[str]
     n_rows: int
+    total_weight: float
     columns: list[str]
     source: str
     prior: list[str]
@@ -94,11 +95,23 @@ class Marginal:
 
 
 @dataclass(frozen=True)
+class FitStarts:
+    """The starts of one fit: the distinct optima they reached, best first, and how many collapsed."""
+
+    objective: Literal["ml", "map"]
+    n_starts: int
+    n_singular: int
+    optima: list[float]
+    counts: list[int]
+
+
+@dataclass(frozen=True)
 class Points:
     """Question 1: where do the point estimates agree?"""
 
     parameters: list[Parameter]
     scores: list[Score]
+    starts: list[FitStarts]
     marginals: list[Marginal]
     interval: str
     labels_resolved: bool
@@ -130,15 +143,15 @@ class TraceSeries:
 class Switching:
     """Question 2: did the sampler see one labelling or several?
 
-    `exchangeable`: whether labels are arbitrary. Where known labels, held fields or the prior tell components apart,
-    they are not: nothing was relabelled, and one labelling is possible.
+    `labellings_possible` is K! where all labels are arbitrary, and less where known labels, held fields or the prior
+    tell components apart: these are not renamed.
 
     `labelling_shares`: share of the draws by labelling, such as
     "1 0". By chain: `switches`, changes of labelling; `agreement`, the mean share of rows that a relabelled draw puts
-    into the component of the pivot; `log_likelihood`, its mean over draws.
+    into the component of the pivot; `log_likelihood`, its mean over draws; `mode_log_posterior`, the log posterior of
+    the mode that EM reaches from the chain's last draw (None where it reaches none).
     """
 
-    exchangeable: bool
     method: str
     pivot: str
     chains: int
@@ -153,6 +166,7 @@ class Switching:
     diagnosis: list[str]
     agreement: list[float]
     log_likelihood: list[float]
+    mode_log_posterior: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -285,10 +299,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Check:
-    """A number held against its bound: `passed` is value <= bound."""
+    """A number held against its bound: `passed` is value <= bound; a value that does not exist (None) does not pass."""
 
     name: str
-    value: float
+    value: float | None
     bound: float
     passed: bool
     sentence: str

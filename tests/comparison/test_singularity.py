@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from cases import FIVE_TRIALS, blobs
 
-from emvsbayes.compare import singularity
-from emvsbayes.compare.singularity import compare_singularity
+from emvsbayes.comparison import singularity
+from emvsbayes.comparison.singularity import compare_singularity
 from emvsbayes.core.em import Stop
 from emvsbayes.problem import pose
 

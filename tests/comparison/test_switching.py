@@ -11,8 +11,8 @@ from cases import FIVE_TRIALS, blobs
 
 import emvsbayes as eb
 from emvsbayes.bayes.diagnosis import diagnose
-from emvsbayes.compare.scalars import scalars
-from emvsbayes.compare.switching import RHAT, compare_switching, unresolved
+from emvsbayes.comparison.scalars import scalars
+from emvsbayes.comparison.switching import RHAT, compare_switching, unresolved
 from emvsbayes.relabelling import permute_tree, relabel_draws
 
 CHAINS, DRAWS, K = 4, 200, 3

@@ -9,8 +9,8 @@ import pytest
 from cases import FIVE_TRIALS, blobs, posed, starting
 
 import emvsbayes as eb
-from emvsbayes.compare.decomposition import compare_decomposition, teaching_start
-from emvsbayes.compare.record import MARKS
+from emvsbayes.comparison.decomposition import compare_decomposition, teaching_start
+from emvsbayes.comparison.record import MARKS
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.starts import restarts
 from emvsbayes.core.trace import HalfStep, Trace

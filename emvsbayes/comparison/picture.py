@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.compare.record import MARKS, Picture, Snapshot
+from emvsbayes.comparison.record import MARKS, Picture, Snapshot
 from emvsbayes.core.alignment import Permutation, permute
 from emvsbayes.core.em import Stop, run_em
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from cases import CASES, COVARIANCES, FIVE_TRIALS, blobs, posed, starting
 
-from emvsbayes.compare.scalars import scalars, thinned
+from emvsbayes.comparison.scalars import scalars, thinned
 from emvsbayes.problem import pose
 
 COLUMNS = ("eruptions", "waiting")

@@ -11,8 +11,8 @@ from cases import FIVE_TRIALS, blobs
 from scipy import stats
 
 import emvsbayes as eb
-from emvsbayes.compare.points import compare_points, score, score_at
-from emvsbayes.compare.scalars import scalars
+from emvsbayes.comparison.points import compare_points, score, score_at
+from emvsbayes.comparison.scalars import scalars
 from emvsbayes.problem import pose
 
 PROBLEM = pose("coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"})

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.compare.record import Marginal, Parameter, Points, Score
-from emvsbayes.compare.scalars import Scalar
+from emvsbayes.comparison.record import FitStarts, Marginal, Parameter, Points, Score
+from emvsbayes.comparison.scalars import Scalar
 from emvsbayes.core.checks import Array
 
 INTERVAL = 0.95  # equal-tailed
@@ -27,13 +27,14 @@ def score(name: str, fit: Any, prior: Any, data: Any) -> Score:
     best = fit.responsibilities.max(axis=1)
     icl = fit.bic - 2 * float(data.row_weights @ np.log(best))
     return Score(
-        name,
-        fit.log_likelihood,
-        *_finite(log_prior, fit.log_likelihood + log_prior),
-        fit.status.name,
-        fit.passes,
-        fit.bic,
-        icl,
+        name=name,
+        log_likelihood=fit.log_likelihood,
+        log_prior=_finite(log_prior),
+        log_posterior=_finite(fit.log_likelihood + log_prior),
+        status=fit.status.name,
+        passes=fit.passes,
+        bic=fit.bic,
+        icl=icl,
     )
 
 
@@ -41,11 +42,18 @@ def score_at(name: str, family: Any, params: Any, prior: Any, data: Any, status:
     """The scores of parameters that EM did not find."""
     log_likelihood = family.log_likelihood(params, data)
     log_prior = family.log_prior(params, prior)
-    return Score(name, log_likelihood, *_finite(log_prior, log_likelihood + log_prior), status)
+    return Score(name, log_likelihood, _finite(log_prior), _finite(log_likelihood + log_prior), status)
 
 
-def _finite(*values: float) -> tuple[float | None, ...]:
-    return tuple(value if np.isfinite(value) else None for value in values)
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def fit_starts(objective: Any, fit: Any) -> FitStarts:
+    """What became of the starts of a fit."""
+    singular = sum(not r.run.status.usable for r in fit.restarts)
+    optima = fit.optima
+    return FitStarts(objective, len(fit.restarts), singular, [o for o, _ in optima], [n for _, n in optima])
 
 
 def compare_points(
@@ -55,6 +63,7 @@ def compare_points(
     mode: Any | None,
     posterior: Mapping[str, Any] | None,
     scores: list[Score],
+    starts: list[FitStarts],
     unresolved_because: str,
 ) -> Points:
     """Estimates and posterior summaries of every scalar.
@@ -74,6 +83,7 @@ def compare_points(
     return Points(
         parameters,
         scores,
+        starts,
         marginals,
         f"{INTERVAL:.0%} interval".replace("%", " %"),
         posterior is not None,

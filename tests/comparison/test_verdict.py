@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from emvsbayes.compare import record as rec
-from emvsbayes.compare.verdict import checks, verdict
+from emvsbayes.comparison import record as rec
+from emvsbayes.comparison.verdict import checks, verdict
 
 
 def parameter(name="means[0]", z_map=0.2, z_ml=0.5):

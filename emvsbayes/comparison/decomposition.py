@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.compare.record import MARKS, Climb, Decomposition, Step
-from emvsbayes.compare.scalars import thinned
+from emvsbayes.comparison.record import MARKS, Climb, Decomposition, Step
+from emvsbayes.comparison.scalars import thinned
 from emvsbayes.core.starts import Restart
-from emvsbayes.core.trace import Run
+from emvsbayes.core.trace import Run, Status, Trace
 
 TELLING = 30  # passes: long enough to watch, short enough to print
 
@@ -30,14 +30,14 @@ def teaching_start(ml: Sequence[Restart], map_: Sequence[Restart]) -> Any | None
 
 
 def compare_decomposition(ml: Run, map_: Run, others: list[Run]) -> Decomposition:
-    """The half-steps of two climbs; the largest residual is also over `others` with the same objective."""
+    """The half-steps of two climbs; the largest residual is also over `others`, less the last pass of a collapse."""
     return Decomposition([_climb("ml", ml, others[:1]), _climb("map", map_, others[1:])])
 
 
 def _climb(objective: Any, run: Run, others: list[Run]) -> Climb:
     steps = list(run.trace)
     kept = thinned(len(steps), MARKS)
-    traces = [run.trace, *(other.trace for other in others)]
+    traces = [_above_collapse(r) for r in (run, *others)]
     return Climb(
         objective=objective,
         steps=[
@@ -48,6 +48,11 @@ def _climb(objective: Any, run: Run, others: list[Run]) -> Climb:
         largest_residual=max(trace.largest_residual for trace in traces),
         rate=_rate([s.objective for s in steps if s.half == "E"]),
     )
+
+
+def _above_collapse(run: Run) -> Trace:
+    """The trace without the last pass of a run that collapses: there a covariance is singular to rounding."""
+    return Trace(run.trace.half_steps[:-2]) if run.status is Status.SINGULAR else run.trace
 
 
 def _rate(objective: list[float]) -> float | None:

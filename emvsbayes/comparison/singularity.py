@@ -10,8 +10,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from emvsbayes.compare.record import MARKS, Optimum, Path, Restarts, Singularity, Start
-from emvsbayes.compare.scalars import thinned
+from emvsbayes.comparison.record import MARKS, Optimum, Path, Restarts, Singularity, Start
+from emvsbayes.comparison.scalars import thinned
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.records import plain
 from emvsbayes.core.starts import Restart, restarts

@@ -1,0 +1,136 @@
+"""Question 2: did the sampler see one labelling or several?
+
+The likelihood, and a prior exchangeable over components, do not change when components are renamed: the posterior has
+K! copies of everything. A chain may stay in one copy, or switch. R-hat of the raw draws then measures labels, not
+convergence; after relabelling towards the EM pivot it measures convergence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import factorial, prod
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.comparison.record import MARKS, Convergence, Switching, TraceSeries
+from emvsbayes.comparison.scalars import Scalar, thinned
+from emvsbayes.core.checks import Array
+
+RHAT = 1.01
+SAME_MODE = 0.05  # nats: modes closer than this are one mode
+
+
+def compare_switching(
+    scalars: list[Scalar], raw: Any, relabelled: Any, pivot: str, diagnosis: list[str], modes: list[float | None]
+) -> Switching:
+    """Diagnose labels from the tree as drawn and as relabelled; `modes` as in the record."""
+    before, after, found = (
+        raw["posterior"].to_dataset(),
+        relabelled["posterior"].to_dataset(),
+        relabelled["relabelling"],
+    )
+    moves = found["permutation"].values  # (chain, draw, K)
+    chains, draws, k = moves.shape
+    visited = Counter(tuple(int(i) for i in move) for move in moves.reshape(-1, k))
+    sizes = Counter(np.atleast_1d(found.attrs["classes"]).tolist()).values()
+    return Switching(
+        method=str(found.attrs["method"]).upper(),
+        pivot=pivot,
+        chains=chains,
+        draws=draws,
+        switches=[int(count) for count in (moves[:, 1:] != moves[:, :-1]).any(axis=2).sum(axis=1)],
+        labellings_visited=len(visited),
+        labellings_possible=prod(factorial(size) for size in sizes),
+        labelling_shares={
+            " ".join(map(str, move)): count / (chains * draws) for move, count in visited.most_common(24)
+        },
+        convergence=[
+            Convergence(s.name, *_rhat_ess(s.draws(before), s.draws(after)))
+            for s in scalars
+            if s.field in after and np.ptp(s.draws(after)) > 0
+        ],
+        trace=_trace(scalars, before, after),
+        divergences=int(raw["sample_stats"]["diverging"].sum()),
+        diagnosis=diagnosis,
+        agreement=found["agreement"].mean("draw").values.tolist(),
+        log_likelihood=_log_likelihood(raw).tolist(),
+        mode_log_posterior=modes,
+    )
+
+
+def worst_rhat(switching: Switching, *, after: bool = True) -> tuple[float | None, str]:
+    """The largest R-hat and the name of its parameter; None where one does not exist, which is worse than any."""
+    values = {c.name: c.rhat_after if after else c.rhat_before for c in switching.convergence}
+    missing = [name for name, value in values.items() if value is None]
+    if missing or not values:
+        return None, missing[0] if missing else ""
+    name = max(values, key=lambda n: values[n] or 0.0)
+    return values[name], name
+
+
+def unresolved(switching: Switching) -> str:
+    """Why component-wise summaries would mean nothing, as a sentence; empty where the labels are resolved."""
+    rhat, name = worst_rhat(switching)
+    if rhat is None:
+        return (
+            f"R-hat of {name or 'the draws'} does not exist: it needs two chains or more, and draws that are numbers."
+        )
+    if rhat <= RHAT:
+        return ""
+    return f"R-hat of {name} is {rhat:.2f} after relabelling: {_stuck(switching)}."
+
+
+def _stuck(switching: Switching) -> str:
+    """Which chains sit at another mode than the best one, or that the chains are too short."""
+    modes = {chain: mode for chain, mode in enumerate(switching.mode_log_posterior) if mode is not None}
+    best = max(modes.values(), default=0.0)
+    low = {chain: best - mode for chain, mode in modes.items() if best - mode > SAME_MODE}
+    if not low:
+        return "EM started at the end of each chain reaches the same mode, so that the chains are too short"
+    gaps = sorted(round(gap, 1) for gap in low.values())
+    chains = ", ".join(map(str, low))
+    below = f"{gaps[0]:g}" if gaps[0] == gaps[-1] else f"{gaps[0]:g} to {gaps[-1]:g}"
+    return (
+        f"chain {chains} ended at a mode that is no relabelling of the best one; its log posterior is {below} nats "
+        "lower, and these draws cannot say how much of the posterior lies there"
+    )
+
+
+def _log_likelihood(tree: Any) -> Array:
+    """Mean log-likelihood by chain: it tells modes apart, and no relabelling changes it."""
+    rows = tree["log_likelihood"].to_dataset().to_stacked_array("row", sample_dims=["chain", "draw"])
+    return rows.sum("row").mean("draw").values
+
+
+def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
+    from arviz_stats.base.array import array_stats
+
+    found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
+    found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
+    return tuple(float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)
+
+
+def _trace(scalars: list[Scalar], before: Any, after: Any) -> TraceSeries:
+    """The field that tells the components apart best: largest spread of component means against draws about them."""
+    groups: dict[tuple[str, tuple[int, ...]], list[Scalar]] = {}
+    for s in scalars:
+        if s.component >= 0 and s.field in after and np.ptp(s.draws(after)) > 0:
+            groups.setdefault((s.field, s.index[1:]), []).append(s)
+
+    def separation(group: list[Scalar]) -> float:
+        draws = np.stack([s.draws(after) for s in group])
+        within = draws.std(axis=(1, 2)).mean()
+        return float(draws.mean(axis=(1, 2)).std() / within) if within > 0 else 0.0
+
+    if not groups:
+        return TraceSeries("", [], [], [])
+    chosen = max(groups.values(), key=separation)
+    chains, n = chosen[0].draws(after).shape
+    kept = thinned(n, MARKS // max(1, len(chosen)))
+    series = {
+        name: [[s.draws(data)[chain][kept].tolist() for s in chosen] for chain in range(chains)]
+        for name, data in (("before", before), ("after", after))
+    }
+    name = chosen[0].name.replace("[0, ", "[k, ").replace("[0]", "[k]")
+    return TraceSeries(name, kept.tolist(), **series)
