@@ -131,7 +131,8 @@ def fit_starts(points: Points) -> Table:
         shown = ", ".join(reached[:OPTIMA]) + (f" and {left} more" if left > 0 else "")
         rows.append([names[side.objective], fmt.count(side.n_starts), fmt.count(side.n_singular), shown or fmt.NONE])
     headers = ["fit", "starts", "collapsed", "optima, and how many starts reached them"]
-    return Table("Starts of the two fits", headers, rows, frozenset({3}))
+    note = "As far as the tolerance of a start goes; the estimates above come from the best one, run to its end."
+    return Table("Starts of the two fits", headers, rows, frozenset({3}), note)
 
 
 def labellings(switching: Switching) -> Table:

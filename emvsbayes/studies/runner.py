@@ -109,7 +109,7 @@ def compare(
         start=plain(start),
         fixed=plain(fixed),
         n_starts=n_starts,
-        stop=plain(as_stop(stop)),
+        stop=plain(as_stop(stop)) if stop else {},
         draws=draws,
         tune=tune,
         chains=chains,
