@@ -102,47 +102,57 @@ def pose(
     for name, value in (("settings", settings), ("fixed", fixed)):
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{name} must be a mapping; it is {value!r}.")
-    settings, held = dict(settings or {}), dict(fixed or {})
-    if isinstance(family, str):
-        if family not in FAMILIES:
+    name, settings, k = _model(family, dict(settings or {}), n_components, set(fixed or {}))
+    twin = FAMILIES[name]
+    chosen, shorthand = _settings(name, twin, settings)
+    held = {**{field: np.full(k, 1 / k) for field in shorthand}, **(fixed or {})}
+    known_fields = [f.name for f in fields(twin.params)]
+    for field in held:
+        if field not in known_fields:
+            raise unknown("fixed field", field, known_fields)
+
+    data = twin.data.read(X, labels, sample_weight)
+    built = twin.family(n_components=k, fixed=frozenset(held), **chosen)
+    built.check(data)
+    problem = Problem(twin, built, data, {field: real_array(value, field) for field, value in held.items()})
+    if held:  # every held value is checked against the others, once
+        neutral = built.init(data, np.random.default_rng(0), "k-means++")
+        built.complete_start({**record_fields(neutral), **problem.held}, data)
+    return problem
+
+
+def _model(
+    family: Any, settings: dict[str, Any], n_components: int | None, held: set[str]
+) -> tuple[str, dict[str, Any], int]:
+    """The family's name, its settings and K, from a name or a family object."""
+    name = family if isinstance(family, str) else getattr(family, "name", None)
+    if name not in FAMILIES:
+        if isinstance(family, str):
             raise unknown("family", family, FAMILIES)
-        twin = FAMILIES[family]
-        name = family
-    else:
-        name = getattr(family, "name", None)
-        if name not in FAMILIES:
-            raise InputError(f"family must be a name or a family object; it is {family!r}.")
-        twin = FAMILIES[name]
-        settings = {**{k: getattr(family, k) for k in twin.settings}, **settings}
+        raise InputError(f"family must be a name or a family object; it is {family!r}.")
+    if not isinstance(family, str):
+        settings = {**{setting: getattr(family, setting) for setting in FAMILIES[name].settings}, **settings}
         n_components = family.n_components if n_components is None else n_components
-        for field in sorted(family.fixed - set(held)):
+        for field in sorted(family.fixed - held):
             raise InputError(f"the family holds {field} fixed but has no values for it; give fixed={{{field!r}: ...}}.")
     if n_components is None:
         raise InputError(f"{name} needs n_components, the number of components K >= 1.")
     if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
         raise InputError(f"n_components must be a whole number >= 1; it is {n_components!r}.")
+    return name, settings, int(n_components)
 
-    for setting, value in list(settings.items()):
+
+def _settings(name: str, twin: Twin, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the family, checked, and the fields that a shorthand such as weights: fixed holds."""
+    chosen, shorthand = {}, []
+    for setting, value in settings.items():
         choices = twin.settings.get(setting) or twin.shorthand.get(setting)
         if choices is None:
             raise unknown(f"setting of {name}:", setting, [*twin.settings, *twin.shorthand])
         if value not in list(choices):
             raise unknown(setting, value, choices)
-        if setting in twin.shorthand:
-            del settings[setting]
-            if field := twin.shorthand[setting][value]:
-                held.setdefault(field, np.full(n_components, 1 / n_components))
-
-    data = twin.data.read(X, labels, sample_weight)
-    params_fields = [f.name for f in fields(twin.params)]
-    for field in held:
-        if field not in params_fields:
-            raise unknown("fixed field", field, params_fields)
-    held = {name: real_array(value, name) for name, value in held.items()}
-    built = twin.family(n_components=int(n_components), fixed=frozenset(held), **settings)
-    built.check(data)
-    problem = Problem(twin, built, data, held)
-    if held:
-        neutral = built.init(data, np.random.default_rng(0), "k-means++")
-        problem.start({**record_fields(neutral), **held})  # every held value is checked against the rest, once
-    return problem
+        if setting not in twin.shorthand:
+            chosen[setting] = value
+        elif field := twin.shorthand[setting][value]:
+            shorthand.append(field)
+    return chosen, shorthand

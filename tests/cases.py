@@ -66,6 +66,14 @@ def thin_cluster() -> np.ndarray:
     return np.r_[wide, np.array([2.0, 1.0]) + 1.5e-3 * rng.normal(size=(15, 2))]
 
 
+def slow_coins() -> tuple[dict[str, Any], np.ndarray]:
+    """Heads in 12 tosses of one of two coins much alike, 6000 trials: the table of frequencies, on which EM is slow."""
+    rng = np.random.default_rng(0)
+    probs = np.where(rng.random(6000) < 0.4, 0.55, 0.42)
+    heads, frequencies = np.unique(rng.binomial(12, probs), return_counts=True)
+    return {"heads": heads, "tosses": np.full(len(heads), 12)}, frequencies.astype(float)
+
+
 def _gaussian_cases() -> Iterator[Case]:
     rng = np.random.default_rng(0)
     weights = rng.choice([0.0, 0.5, 1.0, 2.0, 7.0], size=60)

@@ -265,6 +265,45 @@ def test_impossible_starts_of_coins(start, named):
     refused(*named, family="coins", data=FIVE_TRIALS, start=start)
 
 
+FULL = [np.eye(2).tolist(), np.diag([9.0, 1.0]).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("options", "pair"),
+    [
+        ({"start": {"means": [[1, 1], [1, 1]]}}, "0 and 1"),
+        ({"start": {"means": [[1, 1], [1, 1]], "weights": [0.2, 0.8]}}, "0 and 1"),
+        ({"start": {"means": [[1, 1], [1, 1]]}, "fixed": {"weights": [0.2, 0.8]}}, "0 and 1"),
+        ({"start": {"means": [[1, 1], [1, 1]]}, "settings": {"covariance": "tied"}}, "0 and 1"),
+        ({"start": {"means": [[1, 1], [1, 1]]}, "n_starts": 5}, "0 and 1"),
+        ({"start": {"means": [[0, 0], [1, 1], [0, 0]]}, "n_components": 3}, "0 and 2"),
+        ({"start": {"probs": [0.5, 0.5]}, "family": "coins", "data": FIVE_TRIALS}, "0 and 1"),
+    ],
+)
+def test_components_that_start_equal_are_refused(options, pair):
+    """They would have equal responsibilities for ever, whatever their weights."""
+    refused(f"components {pair} start equal", "make them differ", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start": {"means": [[1, 1], [1, 1]], "covariances": FULL}},
+        {"start": {"means": [[1, 1], [1, 1]]}, "fixed": {"covariances": FULL}},
+        {"start": {"means": [[1, 1], [1, 1]]}, "labels": np.r_[0, 1, np.full(38, -1)]},
+        {"start": {"means": [[1, 1], [1, 1.5]]}},
+        {"start": {"weights": [0.3, 0.7]}, "fixed": {"means": [[1, 1], [1, 1]], "covariances": FULL}},
+    ],
+)
+def test_components_that_differ_in_anything_but_weight_may_part(options):
+    fit = eb.fit("gaussian_mixture", X, n_components=2, stop={"max_passes": 50}, **options)
+    assert np.ptp(fit.responsibilities[:, 0]) > 0.05  # rows are told apart
+
+
+def test_one_component_equals_no_other():
+    assert eb.fit("coins", FIVE_TRIALS, n_components=1, start={"probs": [0.5]}).status.name == "CONVERGED"
+
+
 def test_start_fields_left_out_are_neutral():
     fit = eb.fit("gaussian_mixture", X, n_components=2, start={"means": MEANS}, stop={"max_passes": 0})
     assert list(fit.params.weights) == [0.5, 0.5]

@@ -48,7 +48,7 @@ def compare_switching(
         convergence=[
             Convergence(s.name, *_rhat_ess(s.draws(before), s.draws(after)))
             for s in scalars
-            if s.field in after and np.ptp(s.draws(after)) > 0
+            if s.field in after and _moves(s.draws(after))
         ],
         trace=_trace(scalars, before, after),
         divergences=int(raw["sample_stats"]["diverging"].sum()),
@@ -86,14 +86,21 @@ def _stuck(switching: Switching) -> str:
     modes = {chain: mode for chain, mode in enumerate(switching.mode_log_posterior) if mode is not None}
     best = max(modes.values(), default=0.0)
     low = {chain: best - mode for chain, mode in modes.items() if best - mode > SAME_MODE}
+    lost = [chain for chain, mode in enumerate(switching.mode_log_posterior) if mode is None]
+    if not low and lost:
+        return (
+            f"EM started at the end of chain {', '.join(map(str, lost))} reaches no mode, so that another mode and "
+            "chains that are too short cannot be told apart"
+        )
     if not low:
         return "EM started at the end of each chain reaches the same mode, so that the chains are too short"
     gaps = sorted(round(gap, 1) for gap in low.values())
     chains = ", ".join(map(str, low))
     below = f"{gaps[0]:g}" if gaps[0] == gaps[-1] else f"{gaps[0]:g} to {gaps[-1]:g}"
     return (
-        f"chain {chains} ended at a mode that is no relabelling of the best one; its log posterior is {below} nats "
-        "lower, and these draws cannot say how much of the posterior lies there"
+        f"{'chain' if len(low) == 1 else 'chains'} {chains} ended at a mode that is no relabelling of the best one; "
+        f"its log posterior is lower by {below} (in nats), and these draws cannot say how much of the posterior lies "
+        "there"
     )
 
 
@@ -103,9 +110,16 @@ def _log_likelihood(tree: Any) -> Array:
     return rows.sum("row").mean("draw").values
 
 
+def _moves(draws: Array) -> bool:
+    """Whether a scalar was sampled at all; a draw that is no number counts as one that moved."""
+    return not (draws == draws.flat[0]).all()
+
+
 def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
     from arviz_stats.base.array import array_stats
 
+    if not np.isfinite([before, after]).all():  # ranks hide an infinite draw
+        return (None,) * 4
     found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     return tuple(float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)
@@ -115,7 +129,7 @@ def _trace(scalars: list[Scalar], before: Any, after: Any) -> TraceSeries:
     """The field that tells the components apart best: largest spread of component means against draws about them."""
     groups: dict[tuple[str, tuple[int, ...]], list[Scalar]] = {}
     for s in scalars:
-        if s.component >= 0 and s.field in after and np.ptp(s.draws(after)) > 0:
+        if s.component >= 0 and s.field in after and np.isfinite(s.draws(after)).all() and _moves(s.draws(after)):
             groups.setdefault((s.field, s.index[1:]), []).append(s)
 
     def separation(group: list[Scalar]) -> float:

@@ -73,7 +73,8 @@ def _rivals(by_name: dict[str, Score]) -> list[Check]:
     if map_ is not None and mode is not None:
         above = None
         if map_.log_posterior is not None:
-            above = max((mode.log_posterior or -np.inf) - map_.log_posterior, 0.0)
+            height = -np.inf if mode.log_posterior is None else mode.log_posterior
+            above = max(height - map_.log_posterior, 0.0)
         found.append(_check("MAP beaten", above, SAME_MODE, "nats by which pm.find_MAP is above the MAP fit of EM"))
     return found
 

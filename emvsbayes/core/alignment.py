@@ -51,6 +51,8 @@ def label_classes(family: Any, data: Any, prior: Any, params: Any) -> Integers:
     """
     k = family.n_components
     free = {name: axes for name, axes in family.component_axes.items() if name not in family.fixed}
+    if not free:  # there is nothing to rename
+        return np.arange(k)
 
     def objective(permutation: Permutation) -> float:
         moved = permute(params, permutation, free)

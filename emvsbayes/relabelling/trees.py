@@ -54,7 +54,7 @@ def relabel(posterior: Any, *, method: str = "ecr", pivot: Any) -> Any:
     probabilities = allocation_probabilities(posterior, family, pivot.params, data)
     reference = family.e_step(pivot.params, data).responsibilities
     found = relabel_draws(
-        free,
+        free or {"probabilities": np.swapaxes(probabilities, 1, 2)},
         method=method,
         probabilities=probabilities,
         pivot=reference,

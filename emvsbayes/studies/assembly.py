@@ -201,6 +201,8 @@ def _chain_modes(problem: Problem, prior: Any, tree: Any, like: Any) -> list[flo
     for chain in tree["posterior"]["chain"].values:
         last = {name: v.sel(chain=chain).values[-1] for name, v in tree["posterior"].data_vars.items()}
         run = run_em(problem.family, problem.data, replace(like, **last), prior=prior, record=False)
+        if run.remaining >= TO_GAIN:  # short of the mode, a slow climb would pass for a mode of its own
+            run = run_em(problem.family, problem.data, run.params, prior=prior, stop=LONG, record=False)
         found.append(run.objective if run.status.usable else None)
     return found
 

@@ -11,7 +11,7 @@ from cases import FIVE_TRIALS, blobs
 from scipy import stats
 
 import emvsbayes as eb
-from emvsbayes.comparison.points import compare_points, score, score_at
+from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
 from emvsbayes.comparison.scalars import scalars
 from emvsbayes.problem import pose
 
@@ -30,7 +30,7 @@ def points(draws, ml=(0.3, 0.6), map_=(0.31, 0.62), mode=None):
 
     at = None if draws is None else posterior(draws)
     return compare_points(
-        SCALARS, record(ml), record(map_), None if mode is None else record(mode), at, [], "nothing was sampled"
+        SCALARS, record(ml), record(map_), None if mode is None else record(mode), at, [], [], "nothing was sampled"
     )
 
 
@@ -134,3 +134,21 @@ def test_the_normal_theory_in_one_dimension():
     assert found.parameters[1].z_ml == pytest.approx(-1.0, abs=0.01)
     assert found.parameters[1].z_map == pytest.approx(2.0, abs=0.02)
     assert found.parameters[0].upper == pytest.approx(0.5 + 0.1 * 1.96, abs=0.002)
+
+
+def test_a_score_where_the_prior_is_zero_has_no_log_posterior():
+    params = replace(FIT.params, probs=np.array([0.0, 0.5]))
+    data = replace(PROBLEM.data, heads=np.array([0.0, 0, 5, 5, 0]))
+    found = score_at("there", PROBLEM.family, params, PROBLEM.prior("default"), data, "")
+    assert np.isfinite(found.log_likelihood)
+    assert (found.log_prior, found.log_posterior) == (None, None)
+
+
+def test_what_became_of_the_starts():
+    fit = eb.fit("gaussian_mixture", blobs(n=40, k=3), n_components=3, n_starts=12)
+    found = fit_starts("ml", fit)
+    assert (found.objective, found.n_starts) == ("ml", 12)
+    assert found.n_singular + sum(found.counts) == 12
+    assert found.optima == sorted(found.optima, reverse=True)
+    assert found.optima[0] == max(r.run.objective for r in fit.restarts if r.optimum == 0)
+    assert len(found.optima) == len(found.counts) == 1 + max(r.optimum for r in fit.restarts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,32 @@ def test_what_the_record_says_of_old_faithful():
     assert record.switching is None
     assert record.provenance.sampler == "none"
     assert all(check.passed for check in record.checks)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_known_labels_stay_where_they_are_known(seed):
+    """ML is given the labels of MAP by renaming what may be renamed: a component with known rows keeps its place."""
+    known = np.r_[0, 1, np.full(58, -1)]  # rows 0 and 1 are of the centres 0 and 1; the third has no row
+    options = {"n_components": 3, "labels": known, "n_starts": 6, "seed": seed, "sampling": False}
+    found = compare("gaussian_mixture", blobs(n=60, k=3), **options)
+    for fit in (found.ml, found.map):
+        np.testing.assert_array_equal(fit.responsibilities[:2], np.eye(3)[:2])
+    free = compare("gaussian_mixture", blobs(n=60, k=3), **{**options, "labels": None})
+    r, s = free.ml.responsibilities, free.map.responsibilities
+    assert np.trace(r.T @ s) == pytest.approx(max(np.trace(r[:, p].T @ s) for p in permutations(range(3))))
+
+
+def test_starts_and_total_weight_are_in_the_record():
+    found = compared("diag-weighted")
+    assert found.record.subject.total_weight == 40.0
+    assert found.record.subject.n_rows == 40
+    for side, fit in zip(found.record.points.starts, (found.ml, found.map), strict=True):
+        assert side.n_starts == len(fit.restarts) == 4
+        assert list(zip(side.optima, side.counts, strict=True)) == fit.optima
+        assert sum(side.counts) + side.n_singular == 4
+    names = [check.name for check in found.record.checks]
+    assert "ML beaten" in names
+    assert "MAP beaten" not in names  # there is no mode of PyMC to set against it
 
 
 def test_a_picture_of_many_rows_is_thinned():

@@ -56,6 +56,15 @@ def test_held_fields_are_left_out():
     assert [s.name for s in scalars(params, problem.family, ())] == ["probs[0]", "probs[1]"]
 
 
+def test_the_weight_of_one_component_is_no_parameter():
+    _, found = listed("diag", k=1)
+    means = ["means[0, eruptions]", "means[0, waiting]"]
+    assert [s.name for s in found] == [*means, "covariances[0, eruptions]", "covariances[0, waiting]"]
+    problem = pose("coins", FIVE_TRIALS, n_components=1)
+    params = problem.start({"probs": [0.6]})
+    assert [s.name for s in scalars(params, problem.family, ())] == ["probs[0]"]
+
+
 def test_as_many_columns_as_components_are_not_mistaken_for_components():
     _, found = listed("diag", k=2, d=2)
     assert "means[0, eruptions]" in [s.name for s in found]

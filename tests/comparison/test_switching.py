@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import factorial
 
 import numpy as np
@@ -12,7 +13,7 @@ from cases import FIVE_TRIALS, blobs
 import emvsbayes as eb
 from emvsbayes.bayes.diagnosis import diagnose
 from emvsbayes.comparison.scalars import scalars
-from emvsbayes.comparison.switching import RHAT, compare_switching, unresolved
+from emvsbayes.comparison.switching import RHAT, SAME_MODE, compare_switching, unresolved, worst_rhat
 from emvsbayes.relabelling import permute_tree, relabel_draws
 
 CHAINS, DRAWS, K = 4, 200, 3
@@ -21,7 +22,7 @@ SCALARS = scalars(FIT.params, FIT.family, ("a", "b"))
 TRUTH = np.arange(30) % K
 
 
-def made_up(turns, shift=None, rng=None, diverging=0):
+def made_up(turns, shift=None, rng=None, diverging=0, classes=None):
     """Raw and relabelled trees of draws with labelling turns[c, d]; `shift` (chains,) moves a chain elsewhere."""
     rng = rng or np.random.default_rng(0)
     chains, draws, k = turns.shape
@@ -53,13 +54,15 @@ def made_up(turns, shift=None, rng=None, diverging=0):
     )
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "log_likelihood": likelihood})
     z = np.argsort(turns, axis=2)[:, :, TRUTH].reshape(-1, 30)
-    found = relabel_draws({"means": raw["means"].reshape(-1, k, 2)}, allocations=z, pivot=TRUTH)
-    return tree, permute_tree(tree, found), straight
+    classes = np.zeros(k, dtype=int) if classes is None else np.asarray(classes)
+    found = relabel_draws({"means": raw["means"].reshape(-1, k, 2)}, allocations=z, pivot=TRUTH, classes=classes)
+    return tree, permute_tree(tree, found, classes), straight
 
 
-def switching(turns, **options):
+def switching(turns, modes=None, **options):
     raw, relabelled, _ = made_up(np.asarray(turns), **options)
-    return compare_switching(SCALARS, raw, relabelled, "the MAP fit of EM", diagnose(relabelled))
+    modes = [-200.0] * len(turns) if modes is None else modes
+    return compare_switching(SCALARS, raw, relabelled, "the MAP fit of EM", diagnose(relabelled), modes)
 
 
 def constant(*orders):
@@ -120,15 +123,56 @@ def test_every_draw_in_a_random_labelling():
 
 
 def test_chains_in_different_modes_are_unresolved():
-    found = switching(constant(*[IDENTITY] * CHAINS), shift=[0, 0, 0, 3.0])
+    found = switching(constant(*[IDENTITY] * CHAINS), modes=[-200, -200.01, -200, -203.04], shift=[0, 0, 0, 3.0])
     reason = unresolved(found)
-    assert "labels are unresolved" in reason
-    assert "\n" not in reason
     worst = max(found.convergence, key=lambda c: c.rhat_after)
-    assert f"R-hat of {worst.name} is {worst.rhat_after:.2f}" in reason
-    assert f"from {-30 * 4:.1f} to {-30:.1f}" in reason
+    assert worst_rhat(found) == (worst.rhat_after, worst.name)
+    assert reason.startswith(f"R-hat of {worst.name} is {worst.rhat_after:.2f} after relabelling: chain 3 ended at a ")
+    assert "its log posterior is lower by 3 (in nats)" in reason
+    assert "cannot say how much of the posterior lies there" in reason
+    assert "too short" not in reason
+    assert reason.endswith(".")
+    assert "\n" not in reason
+    assert found.mode_log_posterior == [-200, -200.01, -200, -203.04]
     assert found.log_likelihood == pytest.approx([-30, -30, -30, -120])
+    assert found.agreement == [1.0] * CHAINS
     assert any("R-hat" in line for line in found.diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("modes", "words", "absent"),
+    [
+        ([-200, -202.5, -200, -204.25], ["chains 1, 3 ended", "lower by 2.5 to 4.2 (in nats)"], ["too short"]),
+        ([-202.5, -200, -202.5, -202.5], ["chains 0, 2, 3 ended", "lower by 2.5 (in nats)"], [" to "]),
+        ([-200, None, -200, -201], [": chain 3 ended", "lower by 1 (in nats)"], ["1, 3", "too short"]),
+        # one mode, to within what EM leaves to gain: nothing is said of other modes
+        ([-200, -200.04, -200, -200.0], ["same mode", "chains are too short"], ["ended at a mode", "lower"]),
+        ([-200 - 1.01 * SAME_MODE, -200, -200, -200], [": chain 0 ended", "lower by 0.1 (in nats)"], ["too short"]),
+    ],
+)
+def test_which_chains_are_stuck_is_told(modes, words, absent):
+    found = switching(constant(*[IDENTITY] * CHAINS), modes=modes, shift=[0, 0, 0, 3.0])
+    reason = unresolved(found)
+    for word in words:
+        assert word in reason
+    for word in absent:
+        assert word not in reason
+    assert not reason.endswith("..")
+    assert "None" not in reason
+
+
+def test_where_em_reaches_no_mode_nothing_is_said_of_one():
+    """Runs that collapse know no mode, so that neither another mode nor the same one may be claimed."""
+    reason = unresolved(switching(constant(*[IDENTITY] * CHAINS), modes=[None] * CHAINS, shift=[0, 0, 0, 3.0]))
+    assert "R-hat of" in reason
+    assert "reaches the same mode" not in reason
+    assert "ended at a mode" not in reason
+
+
+def test_low_modes_are_no_complaint_where_r_hat_is_fine():
+    found = switching(constant(*[IDENTITY] * CHAINS), modes=[-200, -230, -200, -200])
+    assert worst_rhat(found)[0] <= RHAT
+    assert unresolved(found) == ""
 
 
 def test_the_bound_itself_is_not_passed():
@@ -151,7 +195,7 @@ def test_divergences_are_counted_and_told():
 def test_the_trace_shows_what_tells_components_apart():
     turns = constant(IDENTITY, (1, 2, 0), IDENTITY, IDENTITY)
     raw, relabelled, straight = made_up(turns)
-    found = compare_switching(SCALARS, raw, relabelled, "pivot", []).trace
+    found = compare_switching(SCALARS, raw, relabelled, "pivot", [], [None] * CHAINS).trace
     assert found.name in ("means[k, a]", "means[k, b]")
     column = "ab".index(found.name[-2])
     assert len(found.draw) * K <= 500
@@ -172,21 +216,52 @@ def test_series_stay_small():
 
 
 def test_one_chain_alone_cannot_be_called_resolved():
-    """R-hat of one chain would compare its halves only with one another; what is not known must not pass as fine."""
+    """R-hat of one chain does not exist; what is not known must not pass as fine."""
     found = switching(constant(IDENTITY))
-    if any(c.rhat_after is None for c in found.convergence):
-        assert unresolved(found) != ""
+    assert [c.rhat_after for c in found.convergence] == [None] * len(found.convergence)
+    assert worst_rhat(found) == worst_rhat(found, after=False) == (None, found.convergence[0].name)
+    reason = unresolved(found)
+    assert reason.startswith(f"R-hat of {found.convergence[0].name} does not exist: it needs two chains or more")
+    assert reason.endswith(".")
 
 
-def test_labels_that_are_not_arbitrary():
-    """The same tree twice: nothing was relabelled, one labelling is possible, and both R-hats are that of the draws."""
-    raw, _, _ = made_up(constant(*[IDENTITY] * CHAINS))
-    found = compare_switching(SCALARS, raw, raw, "pivot", [])
-    assert not found.exchangeable
-    assert (found.labellings_visited, found.labellings_possible) == (1, 1)
-    assert found.switches == [0] * CHAINS
-    assert found.method == ""
-    assert all(c.rhat_before == c.rhat_after for c in found.convergence)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_draw_that_is_no_number_is_worse_than_any_r_hat(bad):
+    raw, relabelled, _ = made_up(constant(*[IDENTITY] * CHAINS))
+    for tree in (raw, relabelled):
+        draws = tree["posterior"]["means"].values.copy()
+        draws[2, 17, 1, 0] = bad
+        tree["posterior"] = tree["posterior"].to_dataset().assign(means=(tree["posterior"]["means"].dims, draws))
+    with np.errstate(invalid="ignore"):
+        found = compare_switching(SCALARS, raw, relabelled, "pivot", [], [-200.0] * CHAINS)
+    by_name = {c.name: c.rhat_after for c in found.convergence}
+    assert by_name["means[1, a]"] is None
+    assert by_name["means[1, b]"] is not None
+    assert worst_rhat(found) == (None, "means[1, a]")
+    assert unresolved(found).startswith("R-hat of means[1, a] does not exist")
+
+
+def test_the_worst_r_hat_is_the_largest_of_those_asked_for():
+    found = switching(constant(IDENTITY, (1, 2, 0), (2, 1, 0), IDENTITY))
+    before, name = worst_rhat(found, after=False)
+    assert before == max(c.rhat_before for c in found.convergence)
+    assert before == next(c.rhat_before for c in found.convergence if c.name == name)
+    assert worst_rhat(found)[0] == max(c.rhat_after for c in found.convergence) < before
+    nothing = replace(found, convergence=[])
+    assert worst_rhat(nothing) == (None, "")
+    assert unresolved(nothing).startswith("R-hat of the draws does not exist")
+
+
+@pytest.mark.parametrize(("classes", "possible"), [([0, 1, 2], 1), ([0, 1, 1], 2), ([2, 2, 2], 6), ([0, 5, 0], 2)])
+def test_labellings_are_counted_within_classes(classes, possible):
+    """No draw can be renamed across classes; what is possible is the product of the factorials of their sizes."""
+    rng = np.random.default_rng(1)
+    turns = np.array([[rng.permutation(K) for _ in range(DRAWS)] for _ in range(CHAINS)])
+    found = switching(turns, classes=classes)
+    assert found.labellings_possible == possible
+    assert found.labellings_visited == possible
+    for move in found.labelling_shares:
+        assert all(classes[int(old)] == classes[slot] for slot, old in enumerate(move.split()))
 
 
 def test_one_component_has_one_labelling():
@@ -208,9 +283,20 @@ def test_one_component_has_one_labelling():
         }
     )
     found = relabel_draws({"probs": posterior["probs"].values.reshape(-1, 1)}, allocations=np.zeros((100, 5)))
-    result = compare_switching(listed, tree, permute_tree(tree, found), "pivot", [])
+    relabelled = permute_tree(tree, found, np.zeros(1, dtype=int))
+    result = compare_switching(listed, tree, relabelled, "pivot", [], [-10.0, -10.0])
     assert (result.labellings_visited, result.labellings_possible) == (1, 1)
     assert result.switches == [0, 0]
-    by_name = {c.name: c for c in result.convergence}
-    assert by_name["weights[0]"].rhat_after is None  # a constant has no R-hat
-    assert by_name["probs[0]"].rhat_after < 1.1
+    assert [c.name for c in result.convergence] == ["probs[0]"]  # a weight of 1 is no parameter
+    assert result.convergence[0].rhat_after < 1.1
+
+
+def test_a_constant_has_no_convergence_to_speak_of():
+    """A scalar that never moves has no R-hat: it is left out, and does not make the labels unresolved."""
+    raw, relabelled, _ = made_up(constant(*[IDENTITY] * CHAINS))
+    for tree in (raw, relabelled):
+        dataset = tree["posterior"].to_dataset()
+        tree["posterior"] = dataset.assign(covariances=xr.ones_like(dataset["covariances"]))
+    found = compare_switching(SCALARS, raw, relabelled, "pivot", [], [-200.0] * CHAINS)
+    assert {c.name.split("[")[0] for c in found.convergence} == {"weights", "means"}
+    assert unresolved(found) == ""

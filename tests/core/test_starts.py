@@ -168,6 +168,17 @@ def test_ranking_puts_collapsed_runs_last():
     assert [r.optimum for r in order] == [0, 0, 1, 2, -1, -1, -1]
 
 
+def test_runs_that_had_still_to_gain_share_an_optimum():
+    """A run far below the best is of its optimum where it says that it had that far to go, and only then."""
+    short = replace(
+        fake(0, Status.MAX_PASSES, -90.5), run=replace(fake(0, Status.MAX_PASSES, -90.5).run, remaining=0.6)
+    )
+    done = fake(1, Status.CONVERGED, -90.5)
+    best, lower = fake(2, Status.CONVERGED, -90.0), fake(3, Status.CONVERGED, -95.0)
+    assert [(r.index, r.optimum) for r in ranked([lower, short, best])] == [(2, 0), (0, 0), (3, 1)]
+    assert [(r.index, r.optimum) for r in ranked([lower, done, best])] == [(2, 0), (1, 1), (3, 2)]
+
+
 def test_ranking_is_by_the_objective_that_was_climbed():
     """Under a prior a run of higher likelihood may rank below one of higher posterior."""
     low = replace(fake(0, Status.CONVERGED, -90.0), run=Run(None, None, None, -90.0, -20.0, Status.CONVERGED, 1))

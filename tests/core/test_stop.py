@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import CASES, FIVE_TRIALS, posed, starting
+from cases import CASES, FIVE_TRIALS, posed, slow_coins, starting
 
 import emvsbayes as eb
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.starts import SAME_OPTIMUM
 from emvsbayes.core.trace import Status
+from emvsbayes.problem import pose
 
 NAME = "gaussian_mixture-full-ml"
 
@@ -75,6 +77,47 @@ def test_tol_is_per_unit_of_weight():
         stop={"tol": 1e-5},
     )
     assert padded.passes == passes.pop()
+
+
+@pytest.fixture(scope="module", params=[None, "default"])
+def slow(request):
+    """A slow problem, where the tolerance stops far from the optimum; and the optimum, by many more passes."""
+    X, weights = slow_coins()
+    problem = pose("coins", X, n_components=2, sample_weight=weights)
+    prior = problem.prior(request.param)
+    fit = eb.fit("coins", X, n_components=2, sample_weight=weights, prior=request.param, n_starts=6)
+    far = run_em(
+        problem.family, problem.data, fit.params, prior=prior, stop=Stop(tol=1e-15, max_passes=100_000), record=False
+    )
+    return problem, prior, fit, far.objective
+
+
+def test_what_remains_is_close_to_the_true_gap(slow):
+    problem, prior, fit, top = slow
+    for tol in (1e-8, 1e-9):
+        run = run_em(problem.family, problem.data, fit.start, prior=prior, stop=Stop(tol=tol), record=False)
+        assert run.status is Status.CONVERGED
+        assert run.remaining == pytest.approx(top - run.objective, rel=0.15)
+        assert run.remaining > 20 * tol * fit.total_weight  # the last gain alone says nothing of the gap
+    assert f"about {fit.run.remaining:.1g} nats still to gain" in fit.summary()
+    assert eb.Fit.from_json(fit.to_json()).run.remaining == fit.run.remaining
+
+
+def test_restarts_of_a_slow_problem_reach_one_optimum(slow):
+    """They stop further apart than optima may be, each as far from the top as it says."""
+    _, _, fit, top = slow
+    heights = [r.run.objective for r in fit.restarts]
+    assert np.ptp(heights) > SAME_OPTIMUM
+    for r in fit.restarts:
+        assert r.run.remaining == pytest.approx(top - r.run.objective, rel=0.5)
+    assert [r.optimum for r in fit.restarts] == [0] * 6
+    assert fit.optima == [(heights[0], 6)]
+
+
+def test_what_remains_where_em_is_fast():
+    run = climb(tol=1e-12)
+    assert 0 <= run.remaining < 1e-8
+    assert climb(max_passes=0).remaining == climb(max_passes=1).remaining == 0
 
 
 @pytest.mark.parametrize("param_tol", [1e-2, 1e-5])

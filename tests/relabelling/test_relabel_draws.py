@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import emvsbayes as eb
+from emvsbayes.core.alignment import shuffled
 from emvsbayes.relabelling import relabel_draws
 
 
@@ -92,6 +93,31 @@ def test_every_field_moves_together_and_the_input_stays():
         np.testing.assert_array_equal(value, kept[name])
 
 
+@pytest.mark.parametrize("classes", [[0, 0, 2, 2], [0, 1, 2, 3], [7, 3, 7, 3]])
+def test_components_are_renamed_only_within_their_class(classes):
+    rng = np.random.default_rng(5)
+    z, pivot = rng.integers(0, 4, (60, 13)), rng.integers(0, 4, 13)
+    found = relabel_draws({"w": np.zeros((60, 4))}, allocations=z, pivot=pivot, classes=classes)
+    assert (np.array(classes)[found.permutations] == classes).all()
+    allowed = [p for p in permutations(range(4)) if all(classes[p[j]] == classes[j] for j in range(4))]
+    for s in range(60):
+        best = max(np.mean([p.index(label) for label in z[s]] == pivot) for p in allowed)
+        assert found.agreement[s] == pytest.approx(best)
+
+
+def test_rows_count_by_their_weight():
+    z, pivot = np.array([[0, 0, 0, 1]]), np.array([0, 0, 0, 0])
+    weights = [1.0, 1.0, 1.0, 50.0]
+    plain = relabel_draws({"w": np.zeros((1, 2))}, allocations=z, pivot=pivot)
+    weighted = relabel_draws({"w": np.zeros((1, 2))}, allocations=z, pivot=pivot, row_weights=weights)
+    assert plain.permutations.tolist() == [[0, 1]]
+    assert weighted.permutations.tolist() == [[1, 0]]
+    assert weighted.agreement == pytest.approx([50 / 53])
+    assert relabel_draws(
+        {"w": np.zeros((1, 2))}, allocations=np.repeat(z, 2, axis=1), pivot=np.repeat(pivot, 2)
+    ).agreement == pytest.approx(plain.agreement)
+
+
 Z = np.zeros((3, 5), dtype=int)
 P = np.full((3, 5, 2), 0.5)
 D = {"means": np.zeros((3, 2, 4)), "weights": np.zeros((3, 2))}
@@ -113,8 +139,12 @@ D = {"means": np.zeros((3, 2, 4)), "weights": np.zeros((3, 2))}
         (D, {"probabilities": P[:2]}, ["(3, N, 2)", "(2, 5, 2)"]),
         (D, {"probabilities": P[:, :, :1]}, ["(3, N, 2)"]),
         (D, {"probabilities": P * 0.9}, ["add to 1"]),
+        (D, {"probabilities": np.tile([2.0, -1.0], (3, 5, 1))}, ["probabilities", ">= 0"]),
+        (D, {"allocations": Z, "row_weights": np.ones(4)}, ["(5,)", "(4,)"]),
+        (D, {"allocations": Z, "row_weights": -np.ones(5)}, ["negative"]),
+        (D, {"allocations": Z, "classes": [0, 0, 0]}, ["classes", "(2,)", "(3,)"]),
         (D, {"probabilities": P[0]}, ["probabilities", "3 axes"]),
-        (D, {"allocations": Z, "pivot": np.zeros(4)}, ["5 rows", "4"]),
+        (D, {"allocations": Z, "pivot": np.zeros(4)}, ["pivot", "(5,)", "(4,)"]),
         (D, {"allocations": Z, "pivot": np.full(5, 2)}, ["pivot", "between 0 and 1", "2"]),
         (D, {"allocations": Z, "pivot": 0}, ["pivot"]),
         (D, {"allocations": Z, "pivot": np.full(5, 0.7)}, ["pivot", "whole"]),
@@ -132,3 +162,99 @@ def test_bad_input_is_told_in_one_sentence(draws, options, words):
     assert "\n" not in message
     for word in words:
         assert word in message, message
+
+
+# row weights
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_weight_is_a_repeated_row(k, hard):
+    rng = np.random.default_rng(k)
+    weights = rng.choice([0, 1, 2, 7], size=15)
+    r, pivot = rng.dirichlet(np.full(k, 0.4), (120, 15)), rng.dirichlet(np.full(k, 0.4), 15)
+    z = rng.integers(0, k, (120, 15))
+    draws = {"m": np.zeros((120, k))}
+
+    def found(rows, row_weights=None):
+        side = {"allocations": z[:, rows]} if hard else {"probabilities": r[:, rows]}
+        return relabel_draws(draws, **side, pivot=pivot[rows], row_weights=row_weights)
+
+    weighted, repeated = found(np.arange(15), weights), found(np.repeat(np.arange(15), weights))
+
+    def shared(moves):  # what each relabelling scores; equally good ones may tie
+        side = np.eye(k)[z] if hard else r
+        moved = np.take_along_axis(side, moves[:, None, :], axis=2)
+        return np.einsum("n,snk,nk->s", weights, moved, pivot)
+
+    np.testing.assert_allclose(shared(weighted.permutations), shared(repeated.permutations), rtol=1e-12)
+    same = (weighted.permutations == repeated.permutations).all(axis=1)
+    assert same.mean() > 0.9
+    np.testing.assert_allclose(weighted.agreement[same], repeated.agreement[same])
+    unweighted = found(np.arange(15))
+    assert (unweighted.permutations != weighted.permutations).any()
+    scaled = found(np.arange(15), 1000.0 * weights)
+    np.testing.assert_allclose(scaled.agreement, weighted.agreement)
+
+
+def test_one_heavy_row_decides():
+    pivot, z = np.array([0, 1, 1, 1]), np.array([[1, 1, 1, 1], [0, 0, 0, 0]])
+    draws = {"m": np.zeros((2, 2))}
+    even = relabel_draws(draws, allocations=z, pivot=pivot)
+    assert even.permutations.tolist() == [[0, 1], [1, 0]]
+    assert even.agreement.tolist() == [0.75, 0.75]
+    heavy = relabel_draws(draws, allocations=z, pivot=pivot, row_weights=[10.0, 1, 1, 1])
+    assert heavy.permutations.tolist() == [[1, 0], [0, 1]]
+    np.testing.assert_allclose(heavy.agreement, 10 / 13)
+
+
+def test_probabilities_say_more_than_allocations():
+    """Every row is most likely of component 0 in draw and pivot, and only the probabilities tell which is which."""
+    pivot = np.array([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
+    straight = np.array([[0.95, 0.05], [0.55, 0.45], [0.97, 0.03]])
+    found = relabel_draws({"m": np.zeros((2, 2))}, probabilities=np.stack([straight, straight[:, ::-1]]), pivot=pivot)
+    assert found.permutations.tolist() == [[0, 1], [1, 0]]
+    assert found.agreement.tolist() == [1.0, 1.0]
+
+
+# classes
+
+
+@pytest.mark.parametrize("classes", [[0, 0, 1, 1], [0, 1, 0, 2], [5, 5, 5, 5], [0, 1, 2, 3]])
+def test_renamings_within_classes_are_recovered_and_no_others_made(classes):
+    k, classes = 4, np.array(classes)
+    truth, means, probabilities, _ = separated(k)
+    rng = np.random.default_rng(3)
+    turns = np.stack([shuffled(classes, rng) for _ in range(len(means))])
+    raw, raw_probabilities = scramble(means, turns), scramble(probabilities, turns, axis=2)
+    found = relabel_draws({"m": raw}, probabilities=raw_probabilities, pivot=truth, classes=classes)
+    np.testing.assert_array_equal(found.apply(raw), means)
+    # scrambled over classes too: what comes back stays within them, and is the best there
+    wild = np.stack([rng.permutation(k) for _ in range(len(means))])
+    raw_probabilities = scramble(probabilities, wild, axis=2)
+    found = relabel_draws({"m": raw}, probabilities=raw_probabilities, pivot=truth, classes=classes)
+    assert (classes[found.permutations] == classes).all()
+    allowed = np.array([p for p in permutations(range(k)) if (classes[list(p)] == classes).all()])
+    assert {tuple(p) for p in found.permutations.tolist()} == {tuple(p) for p in allowed.tolist()}
+    one_hot = np.eye(k)[truth]
+    scores = np.stack([(raw_probabilities[:, :, p] * one_hot).sum(axis=(1, 2)) for p in allowed])
+    chosen = np.take_along_axis(raw_probabilities, found.permutations[:, None, :], axis=2)
+    np.testing.assert_allclose((chosen * one_hot).sum(axis=(1, 2)), scores.max(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"classes": [0, 1, 2]}, ["classes", "(2,)"]),
+        ({"classes": [0, 0.5]}, ["classes", "whole"]),
+        ({"row_weights": np.ones(4)}, ["weight", "5"]),
+        ({"row_weights": [-1.0, 1, 1, 1, 1]}, ["weight"]),
+        ({"row_weights": np.zeros(5)}, ["weight"]),
+    ],
+)
+def test_bad_weights_and_classes_are_told_in_one_sentence(options, words):
+    with pytest.raises(eb.InputError) as caught:
+        relabel_draws(D, allocations=Z, **options)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)

@@ -148,6 +148,69 @@ def test_a_posterior_that_is_not_symmetric_is_not_relabelled(options):
     xr.testing.assert_identical(relabelled["posterior"].to_dataset(), tree["posterior"].to_dataset())
 
 
+THREE = {"heads": [1, 9, 5, 0, 10, 4, 2, 8, 5, 1], "tosses": [10] * 10}
+START = {"probs": [0.1, 0.5, 0.9]}
+PARTLY = {
+    "one known row": ({"labels": [0, *[-1] * 9]}, [1, 2]),
+    "another known row": ({"labels": [-1, 2, *[-1] * 8]}, [0, 1]),
+    "held weights": ({"fixed": {"weights": [0.25, 0.5, 0.25]}}, [0, 2]),
+    "a prior of one component": ({"prior": {"probs": {"a": [2.0, 9.0, 2.0], "b": 3.0}}}, [0, 2]),
+}
+
+
+@pytest.mark.parametrize("name", PARTLY)
+def test_components_are_renamed_within_their_class_only(name):
+    """Two of three components may change places: these come back, and the third stays where it is."""
+    options, pair = PARTLY[name]
+    fit = eb.fit("coins", THREE, n_components=3, start=START, **options)
+    rng = np.random.default_rng(10)
+    observed = {"heads": (("obs_id",), np.array(THREE["heads"]))}
+    constant = {"tosses": (("obs_id",), np.array(THREE["tosses"])), "row_weights": (("obs_id",), np.ones(10))}
+    if "labels" in options:
+        constant["labels"] = (("obs_id",), np.array(options["labels"]))
+    fixed = options.get("fixed", {})
+    tree, straight, _ = tree_about(fit, observed, constant, rng, fixed)
+    swapped = np.arange(3)
+    swapped[pair] = pair[::-1]
+    turns = np.where(rng.random((CHAINS, DRAWS, 1)) < 0.5, swapped, np.arange(3))
+    moved = {n: np.take_along_axis(v.values, turns, axis=2) for n, v in straight.data_vars.items()}
+    dims = ("chain", "draw", "component")
+    tree["posterior"] = tree["posterior"].to_dataset().assign({n: (dims, v) for n, v in moved.items()})
+    relabelled = check(fit, tree, straight, turns)
+    classes = relabelled["relabelling"].attrs["classes"]
+    assert len(set(classes)) == 2
+    assert classes[pair[0]] == classes[pair[1]]
+
+    # the third with one of the pair exchanged is another point of the posterior, and stays one
+    other = np.roll(np.arange(3), 1)
+    wild = {n: v.values[:, :, other] for n, v in straight.data_vars.items()}
+    tree["posterior"] = tree["posterior"].to_dataset().assign({n: (dims, v) for n, v in wild.items()})
+    found = eb.relabel(tree, pivot=fit)["relabelling"]["permutation"].values
+    third = ({0, 1, 2} - set(pair)).pop()
+    assert (found[..., third] == third).all()
+
+
+def test_weights_of_rows_count_in_relabelling():
+    """A table of frequencies is relabelled as the rows that it stands for, and agrees with the pivot as they do."""
+    heads, frequencies = np.array([1, 4, 5, 9]), np.array([3.0, 1.0, 40.0, 5.0])
+    rows = np.repeat(heads, frequencies.astype(int))
+    found = []
+    for h, w in ((heads, frequencies), (rows, np.ones(len(rows)))):
+        fit = eb.fit(
+            "coins",
+            {"heads": h, "tosses": np.full(len(h), 10)},
+            n_components=2,
+            start={"probs": [0.3, 0.6]},
+            sample_weight=w,
+        )
+        observed = {"heads": (("obs_id",), h)}
+        constant = {"tosses": (("obs_id",), np.full(len(h), 10)), "row_weights": (("obs_id",), w)}
+        tree, _, _ = tree_about(fit, observed, constant, np.random.default_rng(11))
+        found.append(eb.relabel(tree, pivot=fit)["relabelling"].to_dataset())
+    np.testing.assert_array_equal(found[0]["permutation"], found[1]["permutation"])
+    np.testing.assert_allclose(found[0]["agreement"], found[1]["agreement"], rtol=1e-12)
+
+
 def test_probabilities_are_those_of_the_family():
     fit, tree, _, _ = gaussian("full", np.random.default_rng(6))
     data = data_of(tree, fit.family)
@@ -177,7 +240,7 @@ def test_any_variable_with_the_dimension_moves_and_no_other():
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(data)})
     z = rng.integers(0, k, (CHAINS * DRAWS, 9))
     found = relabel_draws({"weights": data["weights"][1].reshape(-1, k)}, allocations=z)
-    moved = permute_tree(tree, found)["posterior"]
+    moved = permute_tree(tree, found, np.zeros(k, dtype=int))["posterior"]
     for c, d in np.ndindex(CHAINS, DRAWS):
         turn = found.permutations[c * DRAWS + d]
         at = {"chain": c, "draw": d}

@@ -10,6 +10,7 @@ import pytest
 
 import emvsbayes as eb
 from emvsbayes.comparison import record as rec
+from emvsbayes.comparison.points import fit_starts
 from emvsbayes.problem import record_fields
 from emvsbayes.report.page import render
 
@@ -74,6 +75,7 @@ def build(
             settings={name: str(value) for name, value in (settings or {}).items()},
             fixed=[],
             n_rows=len(drawn),
+            total_weight=float(len(drawn)),
             columns=list(columns),
             source="Simulated with a fixed seed, after Azzalini and Bowman (1990), Applied Statistics 39, 357-365.",
             prior=["weights ~ Dirichlet(1, …, 1): flat.", "means | covariances ~ N(column means, covariance / 0.01)."],
@@ -88,6 +90,7 @@ def build(
         points=rec.Points(
             parameters=parameters,
             scores=[score("ML", ml), score("MAP", mode)],
+            starts=[fit_starts("ml", ml), fit_starts("map", mode)],
             marginals=marginals,
             interval="94 % interval",
             labels_resolved=sampled and resolved,
@@ -113,6 +116,7 @@ def build(
             rec.Check("decomposition", worst, 1e-10, worst < 1e-10, "ELBO + KL = log-likelihood at every half-step."),
             rec.Check("certificate", 3.1e-13, 1e-8, True, "PyMC's log-density equals ours at random parameters."),
             rec.Check("R-hat", 1.013, 1.01, False, "The largest R-hat after relabelling."),
+            rec.Check("MAP beaten", None, 1e-3, False, "The prior is 0 at the MAP fit."),
         ],
         published=[rec.Published("EM after one pass", "means", [0.71, 0.58], [0.7129, 0.5813], 2, True)],
         listings=rec.Listings(
@@ -255,6 +259,7 @@ def switched(mode, k, rng, happened):
         diagnosis=["No divergences.", "Tree depth never reached its limit."],
         agreement=[0.997, 0.99, 1.0, 0.98],
         log_likelihood=[-1135.2, -1135.1, -1135.3, -1135.0],
+        mode_log_posterior=[-1141.7, -1141.7, None, -1144.2],
     )
 
 

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from emvsbayes.comparison.record import Comparison
+from emvsbayes.report import format as fmt
 from emvsbayes.report import tables
 from emvsbayes.report.gallery import render_gallery
 from emvsbayes.report.page import render
@@ -96,7 +97,8 @@ def test_page_prints_what_is_in_the_record(comparisons, pages):
     wanted += [*c.subject.prior, c.subject.prior_note, *c.subject.notes, c.subject.source, *c.switching.diagnosis]
     wanted += [p.name for p in c.points.parameters] + [check.sentence for check in c.checks]
     assert [sentence for sentence in wanted if sentence not in text] == []
-    assert "1 of 3 checks failed" in text
+    assert c.listings.steps in text
+    assert "2 of 4 checks failed" in text
 
 
 def test_user_text_is_escaped(pages):
@@ -142,6 +144,24 @@ def test_rows_of_a_table_are_as_wide_as_its_header(comparisons):
     found += [tables.half_steps(climb) for climb in c.decomposition.climbs]
     assert all(len(row) == len(t.headers) for t in found for row in t.rows)
     assert all(t.rows for t in found)
+
+
+def test_starts_of_the_fits_and_modes_of_the_chains(comparisons, pages):
+    c = comparisons["plane"]
+    table = tables.fit_starts(c.points)
+    assert table.caption in pages["plane"]
+    assert [row[0] for row in table.rows] == ["maximum likelihood", "MAP"]
+    for row, side in zip(table.rows, c.points.starts, strict=True):
+        assert row[1:3] == [str(side.n_starts), str(side.n_singular)]
+        assert row[3].startswith(f"{fmt.fixed(side.optima[0], 3)} ({side.counts[0]})")
+    modes = [row[-1] for row in tables.switches(c.switching).rows]
+    assert modes == [fmt.fixed(-1141.7, 2)] * 2 + [fmt.NONE, fmt.fixed(-1144.2, 2)]
+
+
+def test_a_check_without_a_value_has_failed(comparisons):
+    row = tables.checks(comparisons["plane"].checks).rows[-1]
+    assert row[:2] == ["MAP beaten", fmt.NONE]
+    assert row[3] == tables.checks([replace(comparisons["plane"].checks[0], passed=False)]).rows[0][3]
 
 
 def test_long_climbs_show_the_first_half_steps_and_the_last(comparisons):

@@ -14,6 +14,7 @@ import pytensor
 import pytest
 from cases import FIVE_TRIALS, OLD_FAITHFUL, blobs
 
+from emvsbayes.bayes.twins import Unconstrained
 from emvsbayes.comparison import singularity
 from emvsbayes.studies import compare, run
 from emvsbayes.studies.listings import steps_listing
@@ -60,9 +61,9 @@ NAMES = ["two-coins", "old-faithful", "path", "text path", "columns of a file", 
 NAMES += ["labels and weights"]
 
 
-def executed(code):
-    """The script's names after it ran, and what it printed."""
-    names, out = {"__name__": "__main__"}, StringIO()
+def executed(code, X=None):
+    """The script's names after it ran, and what it printed; `X` is what was passed, where a script cannot name it."""
+    names, out = {"__name__": "__main__", **({} if X is None else {"X": X})}, StringIO()
     with redirect_stdout(out):
         exec(compile(code, "<listing>", "exec"), names)
     return names, out.getvalue()
@@ -88,8 +89,6 @@ def test_the_model_is_built_and_evaluated(name, compared):
         names, printed = executed(found.record.listings.pymc)
         model = names["model"]
         start = names["start"]
-        from emvsbayes.bayes.twins import Unconstrained
-
         values = Unconstrained(model).values(start)
         point = dict(zip([v.name for v in model.value_vars], values, strict=True))
         theirs = float(model.compile_logp(jacobian=False)(point))
@@ -97,6 +96,54 @@ def test_the_model_is_built_and_evaluated(name, compared):
     assert theirs == pytest.approx(step.log_likelihood + step.log_prior, rel=1e-10)
     for variable in model.basic_RVs:
         assert f"'{variable.name}'" in printed
+
+
+TRIALS = {name: np.array(values) for name, values in FIVE_TRIALS.items()}
+PRIOR = {"means": {"location": np.array([0.0, 1.0]), "strength": np.float64(0.5)}}
+PASSED = {
+    "array": ("gaussian_mixture", X.to_numpy(), {"prior": {**PRIOR, "covariances": {"dof": 5, "scale": np.eye(2)}}}),
+    "rows": ("gaussian_mixture", X.to_numpy().tolist(), {"settings": {"covariance": "tied"}}),
+    "frame": ("gaussian_mixture", X, {"start": {"means": np.array([[0, 0], [2, 2]])}}),
+    "array, labels": ("gaussian_mixture", X.to_numpy(), {"labels": np.r_[0, 1, np.full(38, -1)]}),
+    "array, weights": ("gaussian_mixture", X.to_numpy(), {"sample_weight": np.tile([0.1, 1 / 3], 20)}),
+    "frame, all at once": (
+        "gaussian_mixture",
+        X,
+        {
+            "labels": [0, 1, *[-1] * 38],
+            "sample_weight": [0.1, 1 / 3] * 20,
+            "fixed": {"weights": np.array([0.3, 0.7])},
+            "settings": {"covariance": "diag"},
+        },
+    ),
+    "trials, labels and weights": ("coins", TRIALS, {"labels": [0, -1, -1, 1, -1], "sample_weight": np.arange(1, 6)}),
+    "trials, held": ("coins", TRIALS, {"settings": {"weights": "fixed"}, "start": {"probs": np.array([0.6, 0.5])}}),
+}
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_data_that_were_passed_are_named_and_the_rest_is_printed(name, monkeypatch):
+    """With X at hand both scripts run as printed: labels, weights, held values, prior and start are in them in full."""
+    monkeypatch.setattr(singularity, "N_STARTS", 3)
+    family, data, options = PASSED[name]
+    found = compare(family, data, n_components=2, sampling=False, n_starts=3, **options)
+    listings = found.record.listings
+    names, _ = executed(listings.em, data)
+    climb, map_climb = found.record.decomposition.climbs
+    final = names["family"].log_likelihood(names["params"], names["data"])
+    assert final == pytest.approx(climb.steps[-1].log_likelihood, rel=1e-12)
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        names, _ = executed(listings.pymc, data)
+        values = Unconstrained(names["model"]).values(names["start"])
+        point = dict(zip([v.name for v in names["model"].value_vars], values, strict=True))
+        theirs = float(names["model"].compile_logp(jacobian=False)(point))
+    first = map_climb.steps[0]
+    assert theirs == pytest.approx(first.log_likelihood + first.log_prior, rel=1e-10)
+    for code in (listings.em, listings.pymc):
+        assert ("labels=" in code) == ("labels" in options)
+        assert ("sample_weight=" in code) == ("sample_weight" in options)
+        with pytest.raises(NameError, match="'X'"):
+            executed(code)
 
 
 def test_the_scripts_run_on_their_own(compared, tmp_path):
