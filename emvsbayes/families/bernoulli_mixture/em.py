@@ -17,6 +17,7 @@ from emvsbayes.core.checks import Array, real_array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
+from emvsbayes.core.rates import on_boundary, update_rates
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
@@ -84,10 +85,7 @@ class BernoulliMixture:
     def m_step(self, stats: BernoulliStats, params: BernoulliParams) -> BernoulliParams:
         """π_k = n_k / Σ n,  μ_kd = ones_kd / (ones_kd + zeros_kd); an entry never seen keeps its probability."""
         weights = params.weights if "weights" in self.fixed else update_weights(stats.n)
-        probs = params.probs
-        if "probs" not in self.fixed:
-            seen = stats.ones + stats.zeros
-            probs = np.divide(stats.ones, seen, out=params.probs.copy(), where=seen > 0)
+        probs = params.probs if "probs" in self.fixed else update_rates(stats.ones, stats.zeros, params.probs)
         return BernoulliParams(weights, probs)
 
     def expected_log_joint(self, params: BernoulliParams, stats: BernoulliStats) -> float:
@@ -208,7 +206,7 @@ class BernoulliMixture:
         """Empty components, and probabilities on 0 or 1: boundary estimates, not failures."""
         events = list(empty_components(stats.n))
         if "probs" not in self.fixed:
-            on_edge = (params.probs == 0) | (params.probs == 1)
+            on_edge = on_boundary(params.probs)
             for k in np.flatnonzero(on_edge.any(axis=1)):
                 count, d = int(on_edge[k].sum()), on_edge.shape[1]
                 sentence = f"component {k}: {count} of {d} probs are 0 or 1: boundary estimates, no standard errors."

@@ -14,6 +14,7 @@ from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
+from emvsbayes.core.rates import on_boundary, update_rates
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
@@ -28,9 +29,6 @@ from emvsbayes.core.weights import (
 )
 from emvsbayes.densities import binomial, priors
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
-
-INSIDE = (np.nextafter(0, 1), np.nextafter(1, 0))  # the smallest and the largest probability that are neither 0 nor 1
-BOUNDARY = 1e-12  # an estimate this near to 0 or 1 is a boundary estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +82,7 @@ class Coins:
     def m_step(self, stats: CoinsStats, params: CoinsParams) -> CoinsParams:
         """π_k = n_k / Σ n,  p_k = heads_k / (heads_k + tails_k); a coin without tosses keeps its probability."""
         weights = params.weights if "weights" in self.fixed else update_weights(stats.n)
-        probs = params.probs
-        if "probs" not in self.fixed:
-            tosses = stats.heads + stats.tails
-            probs = np.divide(stats.heads, tosses, out=params.probs.copy(), where=tosses > 0)
-            # a quotient that only rounds to 0 or 1 would make tails · ln(1 - p) infinite
-            probs = np.where((stats.heads > 0) & (stats.tails > 0), np.clip(probs, *INSIDE), probs)
+        probs = params.probs if "probs" in self.fixed else update_rates(stats.heads, stats.tails, params.probs)
         return CoinsParams(weights, probs)
 
     def expected_log_joint(self, params: CoinsParams, stats: CoinsStats) -> float:
@@ -199,7 +192,7 @@ class Coins:
         """Empty coins, and probabilities on 0 or 1: boundary estimates, not failures."""
         events = list(empty_components(stats.n))
         if "probs" not in self.fixed:
-            for k in np.flatnonzero(np.abs(params.probs - 0.5) >= 0.5 - BOUNDARY):
+            for k in np.flatnonzero(on_boundary(params.probs)):
                 p = float(params.probs[k])
                 sentence = f"component {k}: probs is {p:g}, a boundary estimate; no standard error applies there."
                 events.append(Event("boundary", int(k), (), p, sentence))
