@@ -170,7 +170,39 @@ def _coins_cases() -> Iterator[Case]:
     yield case("as-many-coins-as-trials", FIVE_TRIALS, k=5, prior="default")
 
 
-CASES = {case.name: case for case in (*_coins_cases(), *_gaussian_cases())}
+def _bernoulli_cases() -> Iterator[Case]:
+    rng = np.random.default_rng(5)
+    truth = np.array([[0.9, 0.8, 0.7, 0.2, 0.1], [0.2, 0.3, 0.4, 0.9, 0.8]])
+    bits = (rng.random((40, 5)) < truth[np.arange(40) % 2]).astype(float)
+    known = np.where(np.arange(40) % 5 == 0, np.arange(40) % 2, -1)
+    gaps = np.where(rng.random(bits.shape) < 0.3, np.nan, bits)
+    gaps[np.isnan(gaps).all(axis=1), 0] = 1.0
+
+    def case(name: str, X: Any = bits, **more: Any) -> Case:
+        return Case(f"bernoulli_mixture-{name}", "bernoulli_mixture", X, **more)
+
+    by_component = {"probs": {"a": [3, 1], "b": [1.5, 6]}, "weights": {"concentration": [2.0, 4.0]}}
+    yield case("informative", prior={"probs": {"a": 3, "b": 1.5}, "weights": {"concentration": 2.5}})
+    yield case("by-component", prior=by_component)
+    yield case("by-entry", prior={"probs": {"a": 1 + rng.random((2, 5)), "b": 2}})
+    yield case("only-weights", prior={"weights": {"concentration": 4}})
+    for prior in (None, "default"):
+        tag = "map" if prior else "ml"
+        yield case(f"plain-{tag}", prior=prior)
+        yield case(f"missing-{tag}", gaps, prior=prior)
+        yield case(f"grey-{tag}", np.round(0.1 + 0.8 * bits, 2), prior=prior)
+        yield case(f"one-column-{tag}", bits[:, :1], prior=prior)
+        yield case(f"three-components-{tag}", k=3, prior=prior)
+        yield case(f"one-component-{tag}", k=1, prior=prior)
+        yield case(f"weighted-{tag}", sample_weight=rng.choice([0.0, 0.5, 1.0, 3.0], size=40), prior=prior)
+        yield case(f"extreme-weights-{tag}", sample_weight=10.0 ** rng.uniform(-6, 6, 40), prior=prior)
+        yield case(f"labelled-{tag}", labels=known, prior=prior)
+        yield case(f"all-labelled-missing-{tag}", gaps, labels=rng.integers(2, size=40), prior=prior)
+        yield case(f"fixed-weights-{tag}", fixed={"weights": [0.2, 0.8]}, prior=prior)
+        yield case(f"fixed-probs-{tag}", fixed={"probs": truth}, prior=prior)
+
+
+CASES = {case.name: case for case in (*_coins_cases(), *_gaussian_cases(), *_bernoulli_cases())}
 WITH_PRIOR = [name for name, case in CASES.items() if case.prior is not None]
 
 

@@ -1,7 +1,7 @@
 """Probabilities of a one against a zero: what coins and Bernoulli mixtures do with them, written once.
 
-    M-step         p = ones / (ones + zeros)
-    boundary       p = 0 only where there are no ones, p = 1 only where there are no zeros
+M-step         p = ones / (ones + zeros)
+boundary       p = 0 only where there are no ones, p = 1 only where there are no zeros
 """
 
 from __future__ import annotations

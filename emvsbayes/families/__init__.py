@@ -6,9 +6,10 @@ A new family is one folder and one line below; contract tests, command line, com
 from __future__ import annotations
 
 from emvsbayes.core.twin import Twin
-from emvsbayes.families import coins, gaussian_mixture
+from emvsbayes.families import bernoulli_mixture, coins, gaussian_mixture
 
 FAMILIES: dict[str, Twin] = {
     "coins": coins.TWIN,
     "gaussian_mixture": gaussian_mixture.TWIN,
+    "bernoulli_mixture": bernoulli_mixture.TWIN,
 }

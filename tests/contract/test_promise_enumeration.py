@@ -29,7 +29,13 @@ def gaussian_mixture(params, data, n, k, settings):
     return stats.multivariate_normal.logpdf(z, np.zeros(d), correlation) - np.log(unit).sum()
 
 
-DENSITY = {"coins": coins, "gaussian_mixture": gaussian_mixture}
+def bernoulli_mixture(params, data, n, k, settings):
+    seen = np.ones(data.X.shape[1], dtype=bool) if data.observed is None else data.observed[n] == 1
+    x, p = data.X[n][seen], params.probs[k][seen]
+    return (x * np.log(p) + (1 - x) * np.log(1 - p)).sum()  # scipy.stats.bernoulli takes no grey levels
+
+
+DENSITY = {"coins": coins, "gaussian_mixture": gaussian_mixture, "bernoulli_mixture": bernoulli_mixture}
 
 
 def test_every_family_has_a_density_of_its_own():

@@ -21,7 +21,7 @@ def permuted_prior(prior, permutation):
         record = getattr(prior, group, None)
         for name in names if record is not None else ():
             value = getattr(record, name)
-            if value.ndim == (2 if name == "location" else 1):
+            if value.ndim == 2 or (value.ndim == 1 and name != "location"):
                 assert len(value) == k
                 record = replace(record, **{name: value[permutation]})
         if record is not None:

@@ -13,6 +13,7 @@ from emvsbayes.families import FAMILIES
 CAN = {
     "coins": {"rowwise", "density", "conjugate", "components", "twin", "bounded"},
     "gaussian_mixture": {"rowwise", "density", "conjugate", "components", "twin"},
+    "bernoulli_mixture": {"rowwise", "density", "conjugate", "components", "twin", "bounded"},
 }
 VOCABULARY = [name for name in vars(Family) if not name.startswith("_")]
 BEYOND = ["check", "check_prior", "proper_prior", "complete_start", "component_axes"]  # what `problem` and twins call

@@ -97,6 +97,7 @@ def _panel(axis: Axes, picture: Picture, shown: Snapshot, *, colour: bool) -> No
     labels = np.asarray(picture.labels, dtype=int)
     if len(picture.columns) > 1:
         _plane(axis, points, labels, shown, colour)
+        _limits(axis, points, picture.snapshots[-1])
         axis.set_ylabel(picture.columns[1])
     else:
         _line(axis, points[:, 0], labels, shown, picture.snapshots, colour)
@@ -134,10 +135,19 @@ def _plane(axis: Axes, points: np.ndarray, labels: np.ndarray, shown: Snapshot, 
             scalex=False,
             scaley=False,
         )
+
+
+def _limits(axis: Axes, points: np.ndarray, last: Snapshot) -> None:
+    """The same window in every panel: the data, and the ellipses of the last pass where they are not far larger."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    margin = 0.12 * np.where(high > low, high - low, 1)
-    axis.set_xlim(low[0] - margin[0], high[0] + margin[0])
-    axis.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    width = np.where(high > low, high - low, 1)
+    low, high = low - 0.08 * width, high + 0.08 * width
+    for center, covariance in zip(last.centers, last.covariances, strict=True):
+        reach = 1.04 * max(_RADII.values()) * np.sqrt(np.diagonal(np.asarray(covariance, dtype=float))[:2])
+        low, high = np.minimum(low, center[:2] - reach), np.maximum(high, center[:2] + reach)
+    middle, most = points[:, :2].mean(axis=0), 1.2 * width  # a component far wider than the data may leave the panel
+    axis.set_xlim(max(low[0], middle[0] - most[0]), min(high[0], middle[0] + most[0]))
+    axis.set_ylim(max(low[1], middle[1] - most[1]), min(high[1], middle[1] + most[1]))
 
 
 def _trails(axes: list[Axes], panels: list[Snapshot]) -> None:
