@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit, xlog1py, xlogy
+from scipy.special import xlog1py, xlogy
 
+from emvsbayes.core import rates
 from emvsbayes.core.checks import Array, real_array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
-from emvsbayes.core.rates import on_boundary, update_rates
+from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
@@ -27,8 +27,6 @@ from emvsbayes.core.weights import (
     log_weights,
     require_components,
     update_weights,
-    weights_from_vector,
-    weights_to_vector,
 )
 from emvsbayes.densities import bernoulli, priors
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams, BernoulliPrior
@@ -85,7 +83,7 @@ class BernoulliMixture:
     def m_step(self, stats: BernoulliStats, params: BernoulliParams) -> BernoulliParams:
         """π_k = n_k / Σ n,  μ_kd = ones_kd / (ones_kd + zeros_kd); an entry never seen keeps its probability."""
         weights = params.weights if "weights" in self.fixed else update_weights(stats.n)
-        probs = params.probs if "probs" in self.fixed else update_rates(stats.ones, stats.zeros, params.probs)
+        probs = params.probs if "probs" in self.fixed else rates.update_rates(stats.ones, stats.zeros, params.probs)
         return BernoulliParams(weights, probs)
 
     def expected_log_joint(self, params: BernoulliParams, stats: BernoulliStats) -> float:
@@ -103,12 +101,7 @@ class BernoulliMixture:
 
     def describe_prior(self, prior: BernoulliPrior) -> list[str]:
         """One sentence a field."""
-        described = {"probs": "probs: flat", "weights": "weights: flat"}
-        if prior.probs is not None:
-            described["probs"] = f"probs ~ Beta({short(prior.probs.a)}, {short(prior.probs.b)}), entry by entry"
-        if prior.weights is not None:
-            described["weights"] = f"weights ~ Dirichlet({short(prior.weights.concentration)})"
-        return list({**described, **{name: f"{name}: held fixed, no prior" for name in self.fixed}}.values())
+        return rates.describe(prior.probs, prior.weights, self.fixed, "entry by entry")
 
     def check_prior(self, prior: BernoulliPrior, data: BernoulliData) -> BernoulliPrior:
         """The prior, if its shapes fit: a number, (K,) by component, or (K, D) entry by entry."""
@@ -125,9 +118,7 @@ class BernoulliMixture:
 
     def proper_prior(self, prior: BernoulliPrior) -> BernoulliPrior:
         """The same prior with its flat groups written out as the uniform densities they are."""
-        return BernoulliPrior(
-            prior.probs or BetaPrior(np.array(1.0), np.array(1.0)), prior.weights or DirichletPrior(np.array(1.0))
-        )
+        return BernoulliPrior(*rates.proper(prior.probs, prior.weights))
 
     def pseudo_stats(self, prior: BernoulliPrior, about: BernoulliParams) -> BernoulliStats:
         """n = α - 1, ones = a - 1, zeros = b - 1."""
@@ -206,7 +197,7 @@ class BernoulliMixture:
         """Empty components, and probabilities on 0 or 1: boundary estimates, not failures."""
         events = list(empty_components(stats.n))
         if "probs" not in self.fixed:
-            on_edge = on_boundary(params.probs)
+            on_edge = rates.on_boundary(params.probs)
             for k in np.flatnonzero(on_edge.any(axis=1)):
                 count, d = int(on_edge[k].sum()), on_edge.shape[1]
                 sentence = f"component {k}: {count} of {d} probs are 0 or 1: boundary estimates, no standard errors."
@@ -217,21 +208,11 @@ class BernoulliMixture:
 
     def to_vector(self, params: BernoulliParams) -> Array:
         """(ln π_k/π_K for k < K, logit μ_kd)."""
-        parts = []
-        if "weights" not in self.fixed:
-            parts.append(weights_to_vector(params.weights))
-        if "probs" not in self.fixed:
-            parts.append(logit(params.probs).ravel())
-        return np.concatenate(parts) if parts else np.empty(0)
+        return rates.to_vector(params.weights, params.probs, self.fixed)
 
     def from_vector(self, vector: Array, like: BernoulliParams) -> BernoulliParams:
         """The inverse of `to_vector`."""
-        weights, probs = like.weights, like.probs
-        if "weights" not in self.fixed:
-            weights, vector = weights_from_vector(vector[: self.n_components - 1]), vector[self.n_components - 1 :]
-        if "probs" not in self.fixed:
-            probs = expit(vector).reshape(probs.shape)
-        return BernoulliParams(weights, probs)
+        return BernoulliParams(*rates.from_vector(vector, like.weights, like.probs, self.fixed))
 
 
 def _entries(hyper: Array) -> Array:

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit, xlog1py, xlogy
+from scipy.special import xlog1py, xlogy
 
+from emvsbayes.core import rates
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
-from emvsbayes.core.rates import on_boundary, update_rates
+from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
@@ -24,8 +24,6 @@ from emvsbayes.core.weights import (
     log_weights,
     require_components,
     update_weights,
-    weights_from_vector,
-    weights_to_vector,
 )
 from emvsbayes.densities import binomial, priors
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
@@ -82,7 +80,7 @@ class Coins:
     def m_step(self, stats: CoinsStats, params: CoinsParams) -> CoinsParams:
         """π_k = n_k / Σ n,  p_k = heads_k / (heads_k + tails_k); a coin without tosses keeps its probability."""
         weights = params.weights if "weights" in self.fixed else update_weights(stats.n)
-        probs = params.probs if "probs" in self.fixed else update_rates(stats.heads, stats.tails, params.probs)
+        probs = params.probs if "probs" in self.fixed else rates.update_rates(stats.heads, stats.tails, params.probs)
         return CoinsParams(weights, probs)
 
     def expected_log_joint(self, params: CoinsParams, stats: CoinsStats) -> float:
@@ -100,13 +98,7 @@ class Coins:
 
     def describe_prior(self, prior: CoinsPrior) -> list[str]:
         """One sentence a field."""
-        held = {name: f"{name}: held fixed, no prior" for name in self.fixed}
-        described = {"probs": "probs: flat", "weights": "weights: flat"}
-        if prior.probs is not None:
-            described["probs"] = f"probs ~ Beta({short(prior.probs.a)}, {short(prior.probs.b)}) for each coin"
-        if prior.weights is not None:
-            described["weights"] = f"weights ~ Dirichlet({short(prior.weights.concentration)})"
-        return list({**described, **held}.values())
+        return rates.describe(prior.probs, prior.weights, self.fixed, "for each coin")
 
     def check_prior(self, prior: CoinsPrior, data: CoinsData) -> CoinsPrior:
         """The prior, if its shapes fit this number of coins."""
@@ -120,9 +112,7 @@ class Coins:
 
     def proper_prior(self, prior: CoinsPrior) -> CoinsPrior:
         """The same prior with its flat groups written out as the uniform densities they are."""
-        return CoinsPrior(
-            prior.probs or BetaPrior(np.array(1.0), np.array(1.0)), prior.weights or DirichletPrior(np.array(1.0))
-        )
+        return CoinsPrior(*rates.proper(prior.probs, prior.weights))
 
     def pseudo_stats(self, prior: CoinsPrior, about: CoinsParams) -> CoinsStats:
         """n = α - 1, heads = a - 1, tails = b - 1."""
@@ -159,16 +149,16 @@ class Coins:
 
         Coins have no scale: random_scales is random_rows here.
         """
-        rates = (data.heads / data.tosses)[:, None]
-        rows = choose_rows(rates, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
+        observed = (data.heads / data.tosses)[:, None]
+        rows = choose_rows(observed, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
         probs = rng.beta(data.heads[rows] + 0.5, data.tosses[rows] - data.heads[rows] + 0.5)
         if how == "kmeans":
-            labels = lloyd(rates, data.row_weights, rates[rows])
+            labels = lloyd(observed, data.row_weights, observed[rows])
             mass = (labels[:, None] == np.arange(self.n_components)) * data.row_weights[:, None]
             filled = mass.sum(axis=0) > 0
             smoothed = (data.heads @ mass + 0.5) / (data.tosses @ mass + 1)
             probs = np.where(filled, smoothed, probs)
-        probs = labelled_centers(probs[:, None], rates, data.labels, data.row_weights)[:, 0]
+        probs = labelled_centers(probs[:, None], observed, data.labels, data.row_weights)[:, 0]
         return CoinsParams(np.full(self.n_components, 1 / self.n_components), np.clip(probs, 1e-3, 1 - 1e-3))
 
     def points(self, data: CoinsData) -> tuple[Array, tuple[str, ...]]:
@@ -192,7 +182,7 @@ class Coins:
         """Empty coins, and probabilities on 0 or 1: boundary estimates, not failures."""
         events = list(empty_components(stats.n))
         if "probs" not in self.fixed:
-            for k in np.flatnonzero(on_boundary(params.probs)):
+            for k in np.flatnonzero(rates.on_boundary(params.probs)):
                 p = float(params.probs[k])
                 sentence = f"component {k}: probs is {p:g}, a boundary estimate; no standard error applies there."
                 events.append(Event("boundary", int(k), (), p, sentence))
@@ -202,18 +192,8 @@ class Coins:
 
     def to_vector(self, params: CoinsParams) -> Array:
         """(ln π_k/π_K for k < K, logit p_k)."""
-        parts = []
-        if "weights" not in self.fixed:
-            parts.append(weights_to_vector(params.weights))
-        if "probs" not in self.fixed:
-            parts.append(logit(params.probs))
-        return np.concatenate(parts) if parts else np.empty(0)
+        return rates.to_vector(params.weights, params.probs, self.fixed)
 
     def from_vector(self, vector: Array, like: CoinsParams) -> CoinsParams:
         """The inverse of `to_vector`."""
-        weights, probs = like.weights, like.probs
-        if "weights" not in self.fixed:
-            weights, vector = weights_from_vector(vector[: self.n_components - 1]), vector[self.n_components - 1 :]
-        if "probs" not in self.fixed:
-            probs = expit(vector)
-        return CoinsParams(weights, probs)
+        return CoinsParams(*rates.from_vector(vector, like.weights, like.probs, self.fixed))
