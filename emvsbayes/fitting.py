@@ -135,7 +135,8 @@ class Fit:
             f"{self.status.value}",
             f"log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
             f"{self.n_parameters} free parameters",
-            f"{self.passes} passes; about {self.run.remaining:.1g} nats still to gain",
+            f"{self.passes} passes; still to gain: "
+            + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
             f"{len(self.restarts)} start(s); optima (and starts that reached them): {optima or 'none'}"
             f"{', …' if len(self.optima) > 8 else ''}; singular or not finite: {singular}",
         ]

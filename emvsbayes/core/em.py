@@ -25,6 +25,7 @@ from emvsbayes.core.protocol import Expectation, Family, Schedule
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import HalfStep, Run, Status, Trace
 
+ROUNDING = 1e-14  # a gain below ROUNDING · (1 + |objective|) is none
 FALL = 1e-9  # the objective may fall by rounding only: FALL · (1 + |objective|)
 
 
@@ -99,7 +100,7 @@ def run_em(
 
     now, memory = schedule.sweep(family, params, memory)
     objective = scorer.closed(0, params, now)
-    passes, events, stopped_by, remaining, last_gain = 0, (), "", 0.0, np.inf
+    passes, events, stopped_by, remaining, last_gain = 0, (), "", None, np.inf
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
 
     while status is Status.MAX_PASSES and passes < stop.max_passes:
@@ -115,7 +116,7 @@ def run_em(
         scorer.opened(passes, moved, now, following)
         new_objective = scorer.closed(passes, moved, following)
         gain = new_objective - objective
-        remaining, last_gain = _still_to_gain(last_gain, gain), gain
+        remaining, last_gain = _still_to_gain(last_gain, gain, ROUNDING * (1 + abs(objective))), gain
         if not np.isfinite(new_objective):
             status = Status.NONFINITE
             break
@@ -150,11 +151,14 @@ def run_em(
     )
 
 
-def _still_to_gain(last: float, gain: float) -> float:
-    """Aitken's estimate of the gain to come: gain · ρ / (1 - ρ), the sum of gain · ρ^i, with ρ = gain / last gain."""
-    if not 0 < gain < last < np.inf:
+def _still_to_gain(last: float, gain: float, rounding: float) -> float | None:
+    """Aitken's estimate of the gain to come: gain · ρ / (1 - ρ), the sum of gain · ρ^i, with ρ = gain / last gain.
+
+    None while gains grow, as on the way off a saddle, and after a single pass: nothing can then be said.
+    """
+    if gain <= rounding:
         return 0.0
-    return gain * gain / (last - gain)
+    return gain * gain / (last - gain) if gain < last < np.inf else None
 
 
 class _Scorer:

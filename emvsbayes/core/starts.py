@@ -136,7 +136,7 @@ def ranked(found: Sequence[Restart]) -> list[Restart]:
         if not restart.run.status.usable:
             numbered.append(restart)
             continue
-        if level - restart.run.objective > SAME_OPTIMUM + restart.run.remaining:
+        if level - restart.run.objective > SAME_OPTIMUM + (restart.run.remaining or 0.0):
             optimum, level = optimum + 1, restart.run.objective
         numbered.append(Restart(restart.index, restart.how, restart.run, optimum))
     return numbered

@@ -118,7 +118,8 @@ class Run:
     """One run of EM from one start.
 
     `log_likelihood`, `log_prior` and `q` belong to `params`, never to the parameters before. `remaining` is Aitken's
-    estimate of the objective still to be gained, in nats: where EM is slow, a small last gain is not a small gap.
+    estimate of the objective still to be gained, in nats: where EM is slow, a small last gain is not a small gap. None
+    where it cannot be estimated, because gains still grow.
     """
 
     start: Any
@@ -131,7 +132,7 @@ class Run:
     trace: Trace = field(default_factory=Trace)
     events: tuple[Event, ...] = ()
     stopped_by: str = ""
-    remaining: float = 0.0
+    remaining: float | None = None
 
     @property
     def objective(self) -> float:

@@ -22,6 +22,7 @@ from emvsbayes.comparison.verdict import checks, verdict
 from emvsbayes.core.alignment import Permutation, align_responsibilities, label_classes, permute
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.trace import Run
 from emvsbayes.fitting import Fit, as_stop, fit_problem
 from emvsbayes.problem import Problem
 from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
@@ -91,7 +92,7 @@ def fit_both(problem: Problem, study: Study, prior: Any) -> Fits:
 
 def _finished(problem: Problem, fit: Fit, study: Study) -> Fit:
     """The fit run on from its best start where EM is so slow that the tolerance left more than 1e-4 nats to gain."""
-    if study.stop or fit.run.remaining < TO_GAIN:
+    if study.stop or not _short(fit.run):
         return fit
     run = run_em(problem.family, problem.data, fit.start, prior=fit.prior, stop=LONG)
     return replace(fit, run=run) if run.status.usable else fit
@@ -195,13 +196,18 @@ def assemble(
     )
 
 
+def _short(run: Run) -> bool:
+    """Whether a run stopped more than 1e-4 nats short of its optimum, or cannot tell."""
+    return run.status.usable and (run.remaining is None or run.remaining >= TO_GAIN)
+
+
 def _chain_modes(problem: Problem, prior: Any, tree: Any, like: Any) -> list[float | None]:
     """The log posterior of the mode that EM reaches from the last draw of each chain."""
     found = []
     for chain in tree["posterior"]["chain"].values:
         last = {name: v.sel(chain=chain).values[-1] for name, v in tree["posterior"].data_vars.items()}
         run = run_em(problem.family, problem.data, replace(like, **last), prior=prior, record=False)
-        if run.remaining >= TO_GAIN:  # short of the mode, a slow climb would pass for a mode of its own
+        if _short(run):  # short of the mode, a slow climb would pass for a mode of its own
             run = run_em(problem.family, problem.data, run.params, prior=prior, stop=LONG, record=False)
         found.append(run.objective if run.status.usable else None)
     return found
