@@ -201,6 +201,24 @@ def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
 
 
 @command
+@click.argument("fit", type=click.Path(path_type=Path))
+@click.option("--like", type=click.Path(path_type=Path), required=True, help="Data whose rows (and tosses) to imitate.")
+@click.option("--out", type=click.Path(path_type=Path), help="The CSV file to write; standard output by default.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def simulate_command(fit: Path, like: Path, out: Path | None, seed: int) -> None:
+    """Ancestral sampling from a fit that `em --json` wrote: one row for each row of --like, and its component."""
+    from emvsbayes.fitting import Fit
+    from emvsbayes.studies.saving import writable, write_text
+
+    if not fit.is_file():
+        raise InputError(f"{fit} does not exist or is not a file; write a fit with `emvsbayes em ... --json`.")
+    if out is not None:
+        writable(out.parent)
+    text = Fit.from_json(fit.read_text(encoding="utf-8")).simulate(like, seed=seed).to_csv()
+    click.echo(text, nl=False) if out is None else write_text(text, out)
+
+
+@command
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The page to write; index.html beside it by default.")
 def render_command(result: Path, out: Path | None) -> None:

@@ -18,7 +18,7 @@ from emvsbayes.core.starts import ALL_METHODS, METHODS, Restart, restarts
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import Problem, pose
-from emvsbayes.tables import as_table
+from emvsbayes.tables import Table, as_table
 
 N_STARTS = 20
 
@@ -107,16 +107,40 @@ class Fit:
 
     def predict(self, X: Any) -> Array:
         """Responsibilities (M, K) of the components for new data."""
+        return self.family.e_step(self.params, self._read(X)).responsibilities
+
+    def _read(self, X: Any) -> Any:
+        """New data, with their columns in the order of the fit's."""
+        data = FAMILIES[self.family.name].data
         if isinstance(X, Mapping) and any(np.ndim(value) == 2 for value in X.values()):
-            return self.family.e_step(self.params, FAMILIES[self.family.name].data.read(X)).responsibilities
+            return data.read(X)
         table = as_table(X)
         unnamed = table.columns == tuple(f"x{i}" for i in range(len(table.columns)))
         if self.columns and not unnamed and set(self.columns) <= set(table.columns):
             table = table.select(self.columns)  # by name, in whatever order they come
         elif self.columns and len(self.columns) != len(table.columns):
             raise InputError(f"the fit has {len(self.columns)} columns; {table.source} has {len(table.columns)}.")
-        data = FAMILIES[self.family.name].data.read(table)
-        return self.family.e_step(self.params, data).responsibilities
+        return data.read(table)
+
+    def simulate(self, like: Any, seed: int = 0) -> Table:
+        """Ancestral sampling: for each row of `like` draw a component by the weights, then the row from it.
+
+        Parameters
+        ----------
+        like : array, DataFrame, path or mapping
+            Data of the shape wanted: their number of rows, and for coins their tosses, are kept; no value is used.
+        seed : int
+
+        Returns
+        -------
+        Table
+            The columns of the family's data, and `component`.
+        """
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise InputError(f"seed must be a whole number >= 0; it is {seed!r}.")
+        drawn, z = self.family.simulate(self.params, self._read(like), np.random.default_rng(seed))
+        values = (*drawn.matrix().T, z)
+        return Table((*drawn.columns, "component"), values, "simulated data")
 
     @property
     def optima(self) -> list[tuple[float, int]]:

@@ -46,6 +46,12 @@ class Table:
                 raise unknown(f"column of {self.source}:", name, self.columns)
         return replace(self, columns=tuple(names), values=tuple(self.values[self.columns.index(n)] for n in names))
 
+    def to_csv(self) -> str:
+        """The table as CSV text, numbers to the last digit."""
+        rows = zip(*(column.tolist() for column in self.values), strict=True)
+        lines = [",".join(self.columns), *(",".join(_cell(value) for value in row) for row in rows)]
+        return "\n".join(lines) + "\n"
+
     def numbers(self) -> Array:
         """All columns as one (N, D) array; NaN for a missing cell."""
         if self.n_rows == 0:
@@ -68,6 +74,11 @@ class Table:
                     "name the numeric columns to use, or recode it."
                 ) from None
         return out
+
+
+def _cell(value: Any) -> str:
+    """A number as text, a whole one without a point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def read_table(path: str | Path) -> Table:

@@ -37,6 +37,10 @@ class BernoulliData:
     row_weights: Array
     labels: Integers | None = None
 
+    def matrix(self) -> Array:
+        """The data as (N, D), one column for each of `columns`."""
+        return self.X
+
     @property
     def n_rows(self) -> int:
         return len(self.X)

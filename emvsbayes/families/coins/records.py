@@ -38,6 +38,10 @@ class CoinsData:
     def columns(self) -> tuple[str, ...]:
         return ("heads", "tosses")
 
+    def matrix(self) -> Array:
+        """The data as (N, D), one column for each of `columns`."""
+        return np.column_stack([self.heads, self.tosses])
+
     @property
     def n_rows(self) -> int:
         return len(self.heads)

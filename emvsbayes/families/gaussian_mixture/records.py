@@ -53,6 +53,10 @@ class GaussianData:
     row_weights: Array
     labels: NDArray[np.int64] | None = None
 
+    def matrix(self) -> Array:
+        """The data as (N, D), one column for each of `columns`."""
+        return self.X
+
     @property
     def n_rows(self) -> int:
         return len(self.X)
