@@ -28,9 +28,7 @@ def test_rows_and_tosses_are_those_of_like(fitted, call):
     assert {row["component"] for row in rows} <= {"0", "1"}
     again = call("simulate", fitted / "fit.json", "--like", fitted / "coins.csv", "--seed", 3)
     assert again.stdout == out.read_text()  # the same seed, on standard output
-    assert (
-        call("simulate", fitted / "fit.json", "--like", fitted / "coins.csv", "--seed", 4).stdout != again.stdout
-    )
+    assert call("simulate", fitted / "fit.json", "--like", fitted / "coins.csv", "--seed", 4).stdout != again.stdout
 
 
 def test_moments_are_those_of_the_fit(tmp_path):
