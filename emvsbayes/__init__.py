@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from emvsbayes.bayes.sampling import sample
     from emvsbayes.core.errors import InputError
     from emvsbayes.families import FAMILIES
-    from emvsbayes.fitting import Fit, fit
+    from emvsbayes.fits import Fit
+    from emvsbayes.fitting import fit
     from emvsbayes.relabelling import relabel
     from emvsbayes.studies import STUDIES, compare, run
 
@@ -21,7 +22,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "fit": "emvsbayes.fitting",
-    "Fit": "emvsbayes.fitting",
+    "Fit": "emvsbayes.fits",
     "sample": "emvsbayes.bayes.sampling",
     "relabel": "emvsbayes.relabelling",
     "compare": "emvsbayes.studies",

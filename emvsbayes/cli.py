@@ -207,7 +207,7 @@ def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
 @click.option("--seed", type=int, default=0, show_default=True)
 def simulate_command(fit: Path, like: Path, out: Path | None, seed: int) -> None:
     """Ancestral sampling from a fit that `em --json` wrote: one row for each row of --like, and its component."""
-    from emvsbayes.fitting import Fit
+    from emvsbayes.fits import Fit
     from emvsbayes.studies.saving import writable, write_text
 
     if not fit.is_file():

@@ -1,258 +1,21 @@
-"""`fit`: EM from many starts, best first, and `Fit`, its result."""
+"""`fit`: EM from many starts, best first."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import whole_number
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.core.records import plain, record_fields
-from emvsbayes.core.starts import ALL_METHODS, METHODS, Restart, restarts
-from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
-from emvsbayes.families import FAMILIES
+from emvsbayes.core.starts import ALL_METHODS, METHODS, restarts
+from emvsbayes.fits import Fit
 from emvsbayes.problem import Problem, pose
-from emvsbayes.tables import Table, as_table
 
 N_STARTS = 20
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The best of several runs of EM, and what became of the others.
-
-    Attributes
-    ----------
-    params : the family's parameter record
-    log_likelihood, log_prior, log_posterior : float
-        At `params`, in nats; log_prior is 0.0 under maximum likelihood, and log_posterior is their sum (unnormalised).
-    q : the posterior of the latents at `params`; None for a fit read from JSON
-    status, events, passes, trace : how the run went; `trace` iterates over half-steps
-    restarts : every start and where it led, best first
-    prior : the prior record, or None for maximum likelihood
-    total_weight : sum of the sample weights (N where there are none)
-    """
-
-    family: Any
-    run: Run
-    restarts: tuple[Restart, ...]
-    prior: Any
-    stop: Stop
-    seed: int
-    total_weight: float
-    columns: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def params(self) -> Any:
-        return self.run.params
-
-    @property
-    def q(self) -> Any:
-        return self.run.q
-
-    @property
-    def start(self) -> Any:
-        return self.run.start
-
-    @property
-    def status(self) -> Status:
-        return self.run.status
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        return self.run.events
-
-    @property
-    def trace(self) -> Trace:
-        return self.run.trace
-
-    @property
-    def passes(self) -> int:
-        return self.run.passes
-
-    @property
-    def log_likelihood(self) -> float:
-        return self.run.log_likelihood
-
-    @property
-    def log_prior(self) -> float:
-        return self.run.log_prior
-
-    @property
-    def log_posterior(self) -> float:
-        return self.run.objective
-
-    @property
-    def responsibilities(self) -> Array:
-        """p(z_n = k | x_n, params), (N, K)."""
-        if self.q is None:
-            raise InputError("a fit read from JSON holds no responsibilities; use fit.predict(X).")
-        return self.q.responsibilities
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of free coordinates p."""
-        return len(self.family.to_vector(self.params))
-
-    @property
-    def bic(self) -> float:
-        """-2 ln p(X | θ) + p ln(total weight); smaller is better."""
-        return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.total_weight))
-
-    def predict(self, X: Any) -> Array:
-        """Responsibilities (M, K) of the components for new data."""
-        return self.family.e_step(self.params, self._read(X)).responsibilities
-
-    def _read(self, X: Any) -> Any:
-        """New data, with their columns in the order of the fit's."""
-        data = FAMILIES[self.family.name].data
-        if isinstance(X, Mapping) and any(np.ndim(value) == 2 for value in X.values()):
-            return data.read(X)
-        table = as_table(X)
-        unnamed = table.columns == tuple(f"x{i}" for i in range(len(table.columns)))
-        if self.columns and not unnamed and set(self.columns) <= set(table.columns):
-            table = table.select(self.columns)  # by name, in whatever order they come
-        elif self.columns and len(self.columns) != len(table.columns):
-            raise InputError(f"the fit has {len(self.columns)} columns; {table.source} has {len(table.columns)}.")
-        return data.read(table)
-
-    def simulate(self, like: Any, seed: int = 0) -> Table:
-        """Ancestral sampling: for each row of `like` draw a component by the weights, then the row from it.
-
-        Parameters
-        ----------
-        like : array, DataFrame, path or mapping
-            Data of the shape wanted: their number of rows, and for coins their tosses, are kept; no value is used.
-        seed : int
-
-        Returns
-        -------
-        Table
-            The columns of the family's data, and `component`.
-        """
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise InputError(f"seed must be a whole number >= 0; it is {seed!r}.")
-        drawn, z = self.family.simulate(self.params, self._read(like), np.random.default_rng(seed))
-        values = (*drawn.matrix().T, z)
-        return Table((*drawn.columns, "component"), values, "simulated data")
-
-    @property
-    def optima(self) -> list[tuple[float, int]]:
-        """Distinct optima of the restarts: the objective, and how many starts reached it, best first."""
-        numbers = [r.optimum for r in self.restarts if r.optimum >= 0]
-        best = {r.optimum: r.run.objective for r in reversed(self.restarts)}
-        return [(best[number], numbers.count(number)) for number in sorted(set(numbers))]
-
-    def summary(self) -> str:
-        """The fit in a few lines of text."""
-        kind = "maximum likelihood" if self.prior is None else "MAP"
-        singular = sum(not r.run.status.usable for r in self.restarts)
-        optima = ", ".join(f"{objective:.4f} ({count})" for objective, count in self.optima[:8])
-        lines = [
-            f"{self.family.name}, K = {self.family.n_components}, {kind}",
-            f"{self.status.value}",
-            f"log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
-            f"{self.n_parameters} free parameters",
-            f"{self.passes} passes; still to gain: "
-            + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
-            f"{len(self.restarts)} start(s); optima (and starts that reached them): {optima or 'none'}"
-            f"{', …' if len(self.optima) > 8 else ''}; singular or not finite: {singular}",
-        ]
-        for name, value in record_fields(self.params).items():
-            lines.append(f"{name}:")
-            lines += ["  " + row for row in np.array2string(value, precision=6, suppress_small=True).splitlines()]
-        lines += [f"note: {event}" for event in self.events]
-        return "\n".join(lines)
-
-    def to_json(self) -> str:
-        """The fit as JSON: estimates, scores, trace and restarts; neither data nor responsibilities."""
-        return json.dumps(self.to_dict(), indent=1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `to_json` writes, as a mapping."""
-        settings = {name: getattr(self.family, name) for name in FAMILIES[self.family.name].settings}
-        return {
-            "family": self.family.name,
-            "n_components": self.family.n_components,
-            "settings": settings,
-            "fixed": sorted(self.family.fixed),
-            "prior": plain(self.prior),
-            "stop": plain(self.stop),
-            "seed": self.seed,
-            "total_weight": self.total_weight,
-            "columns": list(self.columns),
-            "fit": _run_to_dict(self.run),
-            "restarts": [
-                {"index": r.index, "how": r.how, "optimum": r.optimum, **_run_to_dict(r.run)} for r in self.restarts
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`; `q` is None."""
-        try:
-            raw = json.loads(text)
-            name = raw["family"]
-            if name not in FAMILIES:
-                raise unknown("family", name, FAMILIES)
-            twin = FAMILIES[name]
-            family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
-            prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
-            found = [
-                Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]
-            ]
-            return cls(
-                family,
-                _run_from_dict(raw["fit"], twin.params),
-                tuple(found),
-                prior,
-                Stop(**raw["stop"]),
-                raw["seed"],
-                raw["total_weight"],
-                tuple(raw["columns"]),
-            )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-            raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
-
-
-def _run_to_dict(run: Run) -> dict[str, Any]:
-    return {
-        "status": run.status.name,
-        "stopped_by": run.stopped_by,
-        "remaining": run.remaining,
-        "passes": run.passes,
-        "log_likelihood": run.log_likelihood,
-        "log_prior": run.log_prior,
-        "params": plain(run.params),
-        "start": plain(run.start),
-        "events": [plain(event) for event in run.events],
-        "trace": [plain(step) for step in run.trace],
-    }
-
-
-def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
-    def record(values: Mapping[str, Any]) -> Any:
-        return params(**{name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
-
-    return Run(
-        start=record(raw["start"]),
-        params=record(raw["params"]),
-        q=None,
-        log_likelihood=raw["log_likelihood"],
-        log_prior=raw["log_prior"],
-        status=Status[raw["status"]],
-        passes=raw["passes"],
-        trace=Trace(tuple(HalfStep(**step) for step in raw["trace"])),
-        events=tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"]),
-        stopped_by=raw["stopped_by"],
-        remaining=raw["remaining"],
-    )
 
 
 def fit(
@@ -392,11 +155,8 @@ def check_request(
         given = problem.start(start)
     if n_starts is None:
         n_starts = N_STARTS if given is None else 1
-    if not isinstance(n_starts, int | np.integer) or n_starts < 1:
-        raise InputError(f"n_starts must be a whole number >= 1; it is {n_starts!r}.")
-
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed must be a whole number >= 0; it is {seed!r}.")
+    whole_number(n_starts, 1, "n_starts")
+    whole_number(seed, 0, "seed")
     if prior is not None:
         data = problem.data
         problem.family.pseudo_stats(

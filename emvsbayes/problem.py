@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emvsbayes.core.checks import real_array
+from emvsbayes.core.checks import real_array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
 from emvsbayes.core.twin import Twin
@@ -99,10 +99,7 @@ def pose(
     InputError
         For anything that cannot be used, in one sentence.
     """
-    for name, value in (("settings", settings), ("fixed", fixed)):
-        if value is not None and not isinstance(value, Mapping):
-            raise InputError(f"{name} must be a mapping; it is {value!r}.")
-    name, settings, k = _model(family, dict(settings or {}), n_components, set(fixed or {}))
+    name, settings, k = identify(family, settings, n_components, fixed)
     twin = FAMILIES[name]
     chosen, shorthand = _settings(name, twin, settings)
     held = {**{field: np.full(k, 1 / k) for field in shorthand}, **(fixed or {})}
@@ -121,10 +118,14 @@ def pose(
     return problem
 
 
-def _model(
-    family: Any, settings: dict[str, Any], n_components: int | None, held: set[str]
+def identify(
+    family: Any, settings: Mapping[str, Any] | None, n_components: int | None, fixed: Mapping[str, Any] | None
 ) -> tuple[str, dict[str, Any], int]:
     """The family's name, its settings and K, from a name or a family object."""
+    for what, value in (("settings", settings), ("fixed", fixed)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(f"{what} must be a mapping; it is {value!r}.")
+    settings = dict(settings or {})
     name = family if isinstance(family, str) else getattr(family, "name", None)
     if name not in FAMILIES:
         if isinstance(family, str):
@@ -133,13 +134,11 @@ def _model(
     if not isinstance(family, str):
         settings = {**{setting: getattr(family, setting) for setting in FAMILIES[name].settings}, **settings}
         n_components = family.n_components if n_components is None else n_components
-        for field in sorted(family.fixed - held):
+        for field in sorted(family.fixed - set(fixed or {})):
             raise InputError(f"the family holds {field} fixed but has no values for it; give fixed={{{field!r}: ...}}.")
     if n_components is None:
         raise InputError(f"{name} needs n_components, the number of components K >= 1.")
-    if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
-        raise InputError(f"n_components must be a whole number >= 1; it is {n_components!r}.")
-    return name, settings, int(n_components)
+    return name, settings, whole_number(n_components, 1, "n_components")
 
 
 def _settings(name: str, twin: Twin, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.bayes import cache
+from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.problem import Problem, pose
@@ -126,8 +127,7 @@ def sample_problem(
 def check_request(problem: Problem, *, draws: int, tune: int, chains: int, seed: int) -> None:
     """Raise for a request that cannot be sampled, before anything is done."""
     for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name} must be a whole number >= {least}; it is {value!r}.")
+        whole_number(value, least, name)
     if len(problem.family.fixed) == len(problem.fields):
         raise InputError("every field is held fixed; nothing is left to sample.")
 
@@ -160,7 +160,8 @@ def _draw(
     say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, ten later")
     compiled = nutpie.compile_pymc_model(model)
     say(f"PyMC: compiled in {perf_counter() - began:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
-    starts = [Unconstrained(model)(params) for params in chain_starts(problem, prior, chains, seed)]
+    unconstrained = Unconstrained(model)
+    starts = [unconstrained(params) for params in chain_starts(problem, prior, chains, seed)]
     began = perf_counter()
     posterior, stats = run_chains(compiled, starts, seed, draws=draws, tune=tune, show=sys.stderr.isatty())
     sampling_seconds = perf_counter() - began
@@ -171,7 +172,7 @@ def _draw(
     )
     pm.compute_log_likelihood(tree, model=model, progressbar=False)
     mode, converged = find_mode(model, map_start if map_start is not None else about)
-    certificate = certify(model, problem, prior, about, seed)
+    certificate = certify(model, problem, prior, about, seed, unconstrained)
     observed = find_observations(model)
     constant = {name: value for name, value in find_constants(model).items() if not name.endswith("_data")}
     coords: dict[Any, Any] = {name: np.asarray(values) for name, values in model.coords.items()}

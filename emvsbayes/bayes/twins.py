@@ -61,10 +61,19 @@ def find_mode(model: pm.Model, start: Any) -> tuple[dict[str, Array], bool]:
     return mode, bool(found["optimizer_result"]["success"])
 
 
-def certify(model: pm.Model, problem: Problem, prior: Any, about: Any, seed: int, points: int = 5) -> dict[str, Array]:
+def certify(
+    model: pm.Model,
+    problem: Problem,
+    prior: Any,
+    about: Any,
+    seed: int,
+    unconstrained: Unconstrained | None = None,
+    *,
+    points: int = 5,
+) -> dict[str, Array]:
     """Both log-densities at random parameters: {"pymc": (points,), "emvsbayes": (points,)}, in nats."""
     family, rng = problem.family, np.random.default_rng(seed)
-    log_density, unconstrained = model.compile_logp(jacobian=False), Unconstrained(model)
+    log_density, unconstrained = model.compile_logp(jacobian=False), unconstrained or Unconstrained(model)
     names = [model.rvs_to_values[rv].name for rv in model.free_RVs]
     centre = family.to_vector(about)
     theirs, ours = [], []

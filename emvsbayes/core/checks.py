@@ -6,6 +6,7 @@ Records call these once, in `__post_init__`; behind that boundary the code trust
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,6 +72,13 @@ def unit_interval(value: ArrayLike, name: str, *, ndim: int) -> Array:
         where = tuple(int(i) for i in np.argwhere(outside)[0])
         raise InputError(f"{name} must lie in [0, 1]; the entry at {where} is {probs[where]:g}.")
     return probs
+
+
+def whole_number(value: Any, least: int, name: str) -> int:
+    """An integer >= `least`; a bool, a float or text is none."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} must be a whole number >= {least}; it is {value!r}.")
+    return int(value)
 
 
 def above(value: ArrayLike, bound: float, name: str) -> Array:

@@ -23,7 +23,8 @@ from emvsbayes.core.alignment import Permutation, align_responsibilities, label_
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.trace import Run
-from emvsbayes.fitting import Fit, as_stop, fit_problem
+from emvsbayes.fits import Fit
+from emvsbayes.fitting import as_stop, fit_problem
 from emvsbayes.problem import Problem
 from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
 from emvsbayes.studies.spec import PublishedNumber, Study

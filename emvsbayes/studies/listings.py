@@ -50,6 +50,9 @@ if __name__ == "__main__":
 """
 
 
+PRINTED = 5000  # most numbers of a data set from memory that a listing prints
+
+
 def em_listing(problem: Problem, study: Any, data: Any, start: Any, passes: int) -> str:
     """The loop of one maximum-likelihood run from `start`, as a script; `data` None stands for the study's own."""
     imports, call = _pose(problem, study, data)
@@ -77,9 +80,17 @@ def _start(start: Any, indent: int = 4) -> str:
     return textwrap.indent(pformat(plain(start), width=100, compact=True, sort_dicts=False), " " * indent)
 
 
+def _columns(data: Any) -> str:
+    """Data from memory as a literal, None where missing; X, which the reader must supply, where they are many."""
+    values = data.matrix()
+    if values.size > PRINTED:
+        return "X"
+    return repr({n: [None if v != v else v for v in c] for n, c in zip(data.columns, values.T.tolist(), strict=True)})
+
+
 def _pose(problem: Problem, study: Any, data: Any) -> tuple[str, str]:
     """An import line and the arguments of `pose` that describe the problem again."""
-    imports, table = "", "X"  # X: the array or frame that was passed
+    imports, table = "", _columns(problem.data)
     if data is None:
         imports, table = "from emvsbayes.studies import STUDIES", f"STUDIES[{study.name!r}].table()"
     elif isinstance(data, Table) and Path(data.source).suffix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,12 @@ from emvsbayes.bayes.sampling import check_request as check_sampling
 from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
-from emvsbayes.families import FAMILIES
-from emvsbayes.fitting import Fit, as_stop, check_request
-from emvsbayes.problem import pose
-from emvsbayes.studies.assembly import Clock, assemble, fit_both, sample_and_relabel
+from emvsbayes.fits import Fit
+from emvsbayes.fitting import as_stop, check_request
+from emvsbayes.problem import identify, pose
+from emvsbayes.studies.assembly import Clock, Say, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
 from emvsbayes.tables import Table, as_table
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -85,17 +83,7 @@ def compare(
     Compared
         `.verdict` in three sentences, `.save(folder)` for the page.
     """
-    for what, value in (("settings", settings), ("fixed", fixed)):
-        if value is not None and not isinstance(value, Mapping):
-            raise InputError(f"{what} must be a mapping; it is {value!r}.")
-    if not isinstance(family, str) and getattr(family, "name", None) in FAMILIES:
-        settings = {**{key: getattr(family, key) for key in FAMILIES[family.name].settings}, **(settings or {})}
-        n_components = family.n_components if n_components is None else n_components
-        for field in sorted(set(family.fixed) - set(fixed or {})):
-            raise InputError(f"the family holds {field} fixed but has no values for it; give fixed={{{field!r}: ...}}.")
-        family = family.name
-    if n_components is None:
-        raise InputError("n_components, the number of components K >= 1, is needed.")
+    family, settings, n_components = identify(family, settings, n_components, fixed)
     source = X.source if isinstance(X, Table) else X
     name = Path(source).name if isinstance(source, str | Path) else "your data"
     study = Study(
@@ -104,7 +92,7 @@ def compare(
         n_components=n_components,
         source=name,
         name=Path(name).stem,
-        settings={key: str(value) for key, value in (settings or {}).items()},
+        settings={key: str(value) for key, value in settings.items()},
         prior=_mapping(prior),
         start=plain(start),
         fixed=plain(fixed),
@@ -116,9 +104,7 @@ def compare(
         seed=seed,
     )
     command = command or f"emvsbayes.compare({family!r}, ..., n_components={n_components}, seed={seed})"
-    return _compare(
-        study, as_table(X), labels, sample_weight, data=X, command=command, sampling=sampling, fresh=fresh, say=say
-    )
+    return _compare(study, X, labels, sample_weight, data=X, command=command, sampling=sampling, fresh=fresh, say=say)
 
 
 def run(name: str, *, sampling: bool = True, fresh: bool = False, say: Say | None = None) -> Compared:
@@ -130,13 +116,13 @@ def run_study(study: Study, *, sampling: bool = True, fresh: bool = False, say: 
     """The comparison of a study."""
     command = f"emvsbayes run {study.name}"
     return _compare(
-        study, as_table(study.table()), None, None, data=None, command=command, sampling=sampling, fresh=fresh, say=say
+        study, study.table(), None, None, data=None, command=command, sampling=sampling, fresh=fresh, say=say
     )
 
 
 def _compare(
     study: Study,
-    table: Table,
+    source: Any,
     labels: Any,
     sample_weight: Any,
     *,
@@ -149,10 +135,10 @@ def _compare(
     say = say or (lambda line: None)
     clock = Clock()
     if study.use:
-        table = table.select(study.use)
+        source = as_table(source).select(study.use)
     problem = pose(
         study.family,
-        table,
+        source,
         n_components=study.n_components,
         settings=study.settings,
         fixed=study.fixed,

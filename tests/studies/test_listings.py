@@ -122,18 +122,18 @@ PASSED = {
 
 
 @pytest.mark.parametrize("name", PASSED)
-def test_data_that_were_passed_are_named_and_the_rest_is_printed(name, monkeypatch):
-    """With X at hand both scripts run as printed: labels, weights, held values, prior and start are in them in full."""
+def test_data_that_were_passed_are_printed_with_the_rest(name, monkeypatch):
+    """Both scripts run with nothing at hand: data, labels, weights, held values, prior and start are in them."""
     monkeypatch.setattr(singularity, "N_STARTS", 3)
     family, data, options = PASSED[name]
     found = compare(family, data, n_components=2, sampling=False, n_starts=3, **options)
     listings = found.record.listings
-    names, _ = executed(listings.em, data)
+    names, _ = executed(listings.em)
     climb, map_climb = found.record.decomposition.climbs
     final = names["family"].log_likelihood(names["params"], names["data"])
     assert final == pytest.approx(climb.steps[-1].log_likelihood, rel=1e-12)
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
-        names, _ = executed(listings.pymc, data)
+        names, _ = executed(listings.pymc)
         values = Unconstrained(names["model"]).values(names["start"])
         point = dict(zip([v.name for v in names["model"].value_vars], values, strict=True))
         theirs = float(names["model"].compile_logp(jacobian=False)(point))
@@ -142,8 +142,20 @@ def test_data_that_were_passed_are_named_and_the_rest_is_printed(name, monkeypat
     for code in (listings.em, listings.pymc):
         assert ("labels=" in code) == ("labels" in options)
         assert ("sample_weight=" in code) == ("sample_weight" in options)
-        with pytest.raises(NameError, match="'X'"):
-            executed(code)
+
+
+def test_many_data_that_were_passed_are_named(monkeypatch):
+    """A page does not print a large array: the script asks for it as X."""
+    monkeypatch.setattr(singularity, "N_STARTS", 3)
+    monkeypatch.setattr("emvsbayes.studies.listings.PRINTED", 10)
+    found = compare("gaussian_mixture", X.to_numpy(), n_components=2, sampling=False, n_starts=3)
+    with pytest.raises(NameError, match="'X'"):
+        executed(found.record.listings.em)
+    names, _ = executed(found.record.listings.em, X.to_numpy())
+    last = found.record.decomposition.climbs[0].steps[-1]
+    assert names["family"].log_likelihood(names["params"], names["data"]) == pytest.approx(
+        last.log_likelihood, rel=1e-12
+    )
 
 
 def test_the_scripts_run_on_their_own(compared, tmp_path):

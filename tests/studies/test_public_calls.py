@@ -179,3 +179,16 @@ def test_the_command_in_the_record_does_the_same_again(tmp_path, monkeypatch):
     again = CliRunner().invoke(main, [*words[1:], "--no-sampling", "--out", "two"])
     assert again.exit_code == 0
     assert read_result(tmp_path / "two" / "result.json").points == first.points
+
+
+def test_a_mask_reaches_the_family_that_reads_it():
+    """`compare` hands its data on as they come; the listing prints them so that it runs."""
+    rng = np.random.default_rng(0)
+    bits, seen = (rng.random((30, 3)) < 0.5).astype(float), rng.random((30, 3)) < 0.8
+    seen[:, 0] = True
+    found = eb.compare("bernoulli_mixture", {"X": bits, "observed": seen}, n_components=2, sampling=False)
+    same = eb.fit("bernoulli_mixture", np.where(seen, bits, np.nan), n_components=2)
+    assert found.ml.log_likelihood == pytest.approx(same.log_likelihood, rel=1e-9)
+    names = {}
+    exec(found.record.listings.em, names)
+    assert names["data"].observed.sum() == seen.sum()

@@ -38,8 +38,8 @@ class BernoulliData:
     labels: Integers | None = None
 
     def matrix(self) -> Array:
-        """The data as (N, D), one column for each of `columns`."""
-        return self.X
+        """The data as (N, D), one column for each of `columns`; NaN where unobserved."""
+        return self.X if self.observed is None else np.where(self.observed > 0, self.X, np.nan)
 
     @property
     def n_rows(self) -> int:
