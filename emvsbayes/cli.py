@@ -73,14 +73,15 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.argument("data", type=click.Path(path_type=Path)),
         click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
-        click.option("-k", "--components", "n_components", type=int, required=True, help="Number of components K."),
+        click.option("-k", "--components", "n_components", type=int, help="Number of components K, for mixtures."),
         click.option("--columns", help="Columns to use, separated by commas; all by default."),
-        click.option("--covariance", help="Gaussian mixtures: full, tied, diag or spherical."),
+        click.option("--covariance", help="Gaussian mixtures: full, tied, diag, spherical or EII."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
         click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
         click.option("--weights", help="Column of sample weights."),
         click.option("--start", help="Starting values: JSON, or a .json or .toml file, or a starting method."),
         click.option("--starts", "n_starts", type=int, help="Number of starts; 20 by default."),
+        click.option("--e-step", help="exact or hard; by default what the family stands for."),
         click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
         click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
         click.option("--seed", type=int, default=0, show_default=True),
@@ -114,28 +115,50 @@ def list_command() -> None:
         )
         click.echo(f"  {name:<18} {twin.summary} ({settings})")
     click.echo("studies")
+    width = max(map(len, STUDIES))
     for name, study in STUDIES.items():
-        click.echo(f"  {name:<18} {study.title} ({study.family}, K = {study.n_components})")
+        k = f", K = {study.n_components}" if FAMILIES[study.family].components else ""
+        click.echo(f"  {name:<{width}} {study.title} ({study.family}{k})")
 
 
 @command
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every study.")
+@click.option("--data", type=click.Path(path_type=Path), help="A file in the place of the study's own data.")
+@click.option("--labels", type=click.Path(path_type=Path), help="With --data: IDX file of the known components.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @sampling_options
-def run_command(names: tuple[str, ...], everything: bool, out: Path, no_sampling: bool, fresh: bool) -> int:
-    """Run studies by name: OUT/NAME/index.html each, and OUT/index.html, the gallery."""
+def run_command(
+    names: tuple[str, ...],
+    everything: bool,
+    data: Path | None,
+    labels: Path | None,
+    out: Path,
+    no_sampling: bool,
+    fresh: bool,
+) -> int:
+    """Run studies by name: OUT/NAME/index.html each, and OUT/index.html, the gallery.
+
+    A study that ends as its file declares, such as galaxies with its unresolved posterior, counts as fine.
+    """
+    from emvsbayes.images import read_labels
     from emvsbayes.studies import STUDIES, run_study
     from emvsbayes.studies.saving import writable, write_gallery
 
     if not names and not everything:
         raise InputError(f"name a study, or use --all; the studies are {', '.join(STUDIES)}.")
     studies = [STUDIES[name] for name in (STUDIES if everything else names)]
+    if data is not None and len(studies) != 1:
+        raise InputError(f"--data stands in for the data of one study; {len(studies)} are named.")
+    if labels is not None and data is None:
+        raise InputError("--labels belong to --data; name the file of the data too.")
+    known = None if labels is None else read_labels(labels)
     writable(out)
     codes = []
     for study in studies:
-        compared = run_study(study, sampling=not no_sampling, fresh=fresh, say=progress)
-        codes.append(_finish(compared, out / study.name))
+        compared = run_study(study, data=data, labels=known, sampling=not no_sampling, fresh=fresh, say=progress)
+        code = _finish(compared, out / study.name)
+        codes.append(0 if _outcome(compared) == study.outcome else code)
     progress(f"gallery: {write_gallery(out, progress)}")
     return max(codes)
 
@@ -272,7 +295,7 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
     stop = {"tol": options.pop("tol"), "max_passes": options.pop("max_passes")}
     start = structured(options.pop("start"), "start", names=ALL_METHODS)
     arguments = {
-        **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "seed")},
+        **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "e_step", "seed")},
         "settings": settings,
         "start": start,
         "stop": {name: value for name, value in stop.items() if value is not None},
@@ -302,11 +325,16 @@ def _finish(compared: Any, folder: Path) -> int:
         if not check.passed:
             click.echo(f"CHECK FAILED {check.name}: {check.value:.3g}, bound {check.bound:g} ({check.sentence})")
     click.echo(str(page))
+    return {"fine": 0, "singular": SINGULAR}.get(_outcome(compared), NOT_CONVERGED)
+
+
+def _outcome(compared: Any) -> str:
+    """How a comparison ended, in the words of `Study.outcome`; the worst where several hold."""
     codes = [_exit_code(fit.status.name) for fit in (compared.ml, compared.map)]
     sampled = compared.record.switching is not None
-    if sampled and not compared.record.points.labels_resolved:
-        codes.append(NOT_CONVERGED)
-    return max(codes)
+    if max(codes):
+        return "singular" if max(codes) == SINGULAR else "not converged"
+    return "unresolved" if sampled and not compared.record.points.labels_resolved else "fine"
 
 
 def _exit_code(status: str) -> int:

@@ -43,6 +43,7 @@ class Fit:
     seed: int
     total_weight: float
     columns: tuple[str, ...] = field(default=(), repr=False)
+    e_step: str = "exact"
 
     @property
     def params(self) -> Any:
@@ -82,13 +83,14 @@ class Fit:
 
     @property
     def log_posterior(self) -> float:
-        return self.run.objective
+        return self.run.log_likelihood + self.run.log_prior
 
     @property
     def responsibilities(self) -> Array:
-        """p(z_n = k | x_n, params), (N, K)."""
+        """q(z_n = k), (N, K): the posterior at `params`, or one-hot under a hard E-step."""
         if self.q is None:
             raise InputError("a fit read from JSON holds no responsibilities; use fit.predict(X).")
+        self._require_components()
         return self.q.responsibilities
 
     @property
@@ -102,15 +104,28 @@ class Fit:
         return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.total_weight))
 
     def predict(self, X: Any) -> Array:
-        """Responsibilities (M, K) of the components for new data."""
-        return self.family.e_step(self.params, self._read(X)).responsibilities
+        """Responsibilities (M, K) of the components for new data; one-hot under a hard E-step."""
+        self._require_components()
+        q = self.family.e_step(self.params, self._read(X))
+        return (q.hardened() if self.e_step == "hard" else q).responsibilities
+
+    def _require_components(self) -> None:
+        if "components" not in self.family.capabilities:
+            raise InputError(f"{self.family.name} has no components, and so no responsibilities.")
+
+    def log_score(self, X: Any) -> float:
+        """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible."""
+        data = self._read(X)
+        return self.family.log_likelihood(self.params, data) / float(data.row_weights.sum())
 
     def _read(self, X: Any) -> Any:
         """New data, with their columns in the order of the fit's."""
+        if "density" not in self.family.capabilities:
+            raise InputError(self.family.absent["density"])
         data = FAMILIES[self.family.name].data
         if isinstance(X, Mapping) and any(np.ndim(value) == 2 for value in X.values()):
             return data.read(X)
-        table = as_table(X)
+        table = getattr(data, "table", as_table)(X)
         unnamed = table.columns == tuple(f"x{i}" for i in range(len(table.columns)))
         if self.columns and not unnamed and set(self.columns) <= set(table.columns):
             table = table.select(self.columns)  # by name, in whatever order they come
@@ -130,12 +145,12 @@ class Fit:
         Returns
         -------
         Table
-            The columns of the family's data, and `component`.
+            The columns of the family's data, and `component` where the model has components.
         """
         whole_number(seed, 0, "seed")
         drawn, z = self.family.simulate(self.params, self._read(like), np.random.default_rng(seed))
-        values = (*drawn.matrix().T, z)
-        return Table((*drawn.columns, "component"), values, "simulated data")
+        latent = {"component": z} if "components" in self.family.capabilities else {}
+        return Table((*drawn.columns, *latent), (*drawn.matrix().T, *latent.values()), "simulated data")
 
     @property
     def optima(self) -> list[tuple[float, int]]:
@@ -147,13 +162,13 @@ class Fit:
     def summary(self) -> str:
         """The fit in a few lines of text."""
         kind = "maximum likelihood" if self.prior is None else "MAP"
+        kind += ", hard E-step" if self.e_step == "hard" else ""
         singular = sum(not r.run.status.usable for r in self.restarts)
         optima = ", ".join(f"{objective:.4f} ({count})" for objective, count in self.optima[:8])
         lines = [
             f"{self.family.name}, K = {self.family.n_components}, {kind}",
             f"{self.status.value}",
-            f"log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
-            f"{self.n_parameters} free parameters",
+            *self._scores(),
             f"{self.passes} passes; still to gain: "
             + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
             f"{len(self.restarts)} start(s); optima (and starts that reached them): {optima or 'none'}"
@@ -162,8 +177,20 @@ class Fit:
         for name, value in record_fields(self.params).items():
             lines.append(f"{name}:")
             lines += ["  " + row for row in np.array2string(value, precision=6, suppress_small=True).splitlines()]
+        if remarks := getattr(self.family, "remarks", None):
+            lines += remarks(self.run, self.total_weight, self.e_step)
         lines += [f"note: {event}" for event in self.events]
         return "\n".join(lines)
+
+    def _scores(self) -> list[str]:
+        """The scores in a line; none for a model without density."""
+        if "density" not in self.family.capabilities:
+            return []
+        bound = f"bound {self.run.elbo:.6f}, " if self.e_step == "hard" else ""
+        return [
+            f"{bound}log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
+            f"{self.n_parameters} free parameters"
+        ]
 
     def to_json(self) -> str:
         """The fit as JSON: estimates, scores, trace and restarts; neither data nor responsibilities."""
@@ -182,6 +209,7 @@ class Fit:
             "seed": self.seed,
             "total_weight": self.total_weight,
             "columns": list(self.columns),
+            "e_step": self.e_step,
             "fit": _run_to_dict(self.run),
             "restarts": [
                 {"index": r.index, "how": r.how, "optimum": r.optimum, **_run_to_dict(r.run)} for r in self.restarts
@@ -200,17 +228,19 @@ class Fit:
             family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
             prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
             found = [
-                Restart(r["index"], r["how"], _run_from_dict(r, twin.params), r["optimum"]) for r in raw["restarts"]
+                Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"])
+                for r in raw["restarts"]
             ]
             return cls(
                 family,
-                _run_from_dict(raw["fit"], twin.params),
+                _run_from_dict(raw["fit"], twin.record(family)),
                 tuple(found),
                 prior,
                 Stop(**raw["stop"]),
                 raw["seed"],
                 raw["total_weight"],
                 tuple(raw["columns"]),
+                raw["e_step"],
             )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
@@ -222,13 +252,23 @@ def _run_to_dict(run: Run) -> dict[str, Any]:
         "stopped_by": run.stopped_by,
         "remaining": run.remaining,
         "passes": run.passes,
-        "log_likelihood": run.log_likelihood,
+        "log_likelihood": _or_null(run.log_likelihood),
         "log_prior": run.log_prior,
+        "elbo": run.elbo,
         "params": plain(run.params),
         "start": plain(run.start),
         "events": [plain(event) for event in run.events],
-        "trace": [plain(step) for step in run.trace],
+        "trace": [{name: _or_null(value) for name, value in plain(step).items()} for step in run.trace],
     }
+
+
+def _or_null(value: Any) -> Any:
+    """None for NaN, which is no JSON: a score that a model without density does not have."""
+    return None if value != value else value
+
+
+def _or_nan(value: Any) -> Any:
+    return float("nan") if value is None else value
 
 
 def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
@@ -239,12 +279,13 @@ def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
         start=record(raw["start"]),
         params=record(raw["params"]),
         q=None,
-        log_likelihood=raw["log_likelihood"],
+        log_likelihood=_or_nan(raw["log_likelihood"]),
         log_prior=raw["log_prior"],
         status=Status[raw["status"]],
         passes=raw["passes"],
-        trace=Trace(tuple(HalfStep(**step) for step in raw["trace"])),
+        trace=Trace(tuple(HalfStep(**{name: _or_nan(value) for name, value in step.items()}) for step in raw["trace"])),
         events=tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"]),
         stopped_by=raw["stopped_by"],
         remaining=raw["remaining"],
+        elbo=raw["elbo"],
     )

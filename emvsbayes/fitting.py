@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.protocol import Schedule
+from emvsbayes.core.schedules import E_STEPS, Batch
 from emvsbayes.core.starts import ALL_METHODS, METHODS, restarts
 from emvsbayes.fits import Fit
 from emvsbayes.problem import Problem, pose
@@ -30,6 +33,7 @@ def fit(
     fixed: Mapping[str, Any] | None = None,
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    e_step: str | None = None,
     stop: Mapping[str, Any] | Stop | None = None,
     record: bool = True,
     seed: int = 0,
@@ -57,6 +61,8 @@ def fit(
         Known components, -1 where unknown.
     sample_weight : (N,)
         How often each row counts; 0 is absent.
+    e_step : {"exact", "hard"}
+        hard assigns each row to its most probable component. By default what the family stands for: hard for kmeans.
     stop : mapping or Stop
         `tol` (change of the objective per observation, 1e-8), `max_passes` (1000), `param_tol`.
     record : bool
@@ -91,6 +97,7 @@ def fit(
         prior=problem.prior(prior),
         start=start,
         n_starts=n_starts,
+        e_step=e_step,
         stop=as_stop(stop),
         record=record,
         seed=seed,
@@ -116,20 +123,32 @@ def fit_problem(
     prior: Any = None,
     start: Any = None,
     n_starts: int | None = None,
+    e_step: str | None = None,
     stop: Stop | None = None,
     record: bool = True,
     seed: int = 0,
 ) -> Fit:
     """`fit` for a problem that is already posed; `prior` is a record or None."""
     methods, given, n_starts = check_request(problem, prior=prior, start=start, n_starts=n_starts, seed=seed)
+    e_step, stop = as_e_step(e_step, problem), stop or Stop()
+    problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed)
     family, data = problem.family, problem.data
-    stop = stop or Stop()
+    schedule = schedule_of(problem, e_step)
     found = restarts(
-        family, data, n_starts, seed, given=given, methods=methods, complete=problem.hold, prior=prior, stop=stop
+        family,
+        data,
+        n_starts,
+        seed,
+        given=given,
+        methods=methods,
+        complete=problem.hold,
+        prior=prior,
+        schedule=schedule,
+        stop=stop,
     )
     best = found[0].run
     if record:  # the same run once more, with its trace
-        best = run_em(family, data, best.start, prior=prior, stop=stop)
+        best = run_em(family, data, best.start, prior=prior, schedule=schedule, stop=stop)
     return Fit(
         family,
         best,
@@ -139,7 +158,51 @@ def fit_problem(
         seed,
         float(data.row_weights.sum()),
         tuple(getattr(data, "columns", ())),
+        e_step,
     )
+
+
+def settle(
+    problem: Problem, *, start: Any = None, n_starts: int | None = None, stop: Stop | None = None, seed: int = 0
+) -> Problem:
+    """The problem with every setting that is learned once and then held, such as the variance of K-means.
+
+    It is learned at the maximum-likelihood fit of the family's own E-step; families without such settings are returned
+    as they are.
+    """
+    settled = getattr(problem.family, "settled", None)
+    if settled is None or not getattr(problem.family, "unsettled", False):
+        return problem
+    methods, given, n_starts = check_request(problem, start=start, n_starts=n_starts, seed=seed)
+    found = restarts(
+        problem.family,
+        problem.data,
+        n_starts,
+        seed,
+        given=given,
+        methods=methods,
+        complete=problem.hold,
+        schedule=schedule_of(problem, problem.twin.e_step),
+        stop=stop,
+    )
+    return replace(problem, family=settled(found[0].run.params, problem.data))
+
+
+def schedule_of(problem: Problem, e_step: str) -> Schedule:
+    """The family's own schedule where it has one (online K-means), or all rows at once."""
+    return getattr(problem.family, "schedule", None) or Batch(e_step)
+
+
+def as_e_step(e_step: str | None, problem: Problem) -> str:
+    """The E-step asked for, or the one the family stands for."""
+    e_step = e_step or problem.twin.e_step
+    if e_step not in E_STEPS:
+        raise unknown("e_step", e_step, E_STEPS)
+    if e_step not in getattr(problem.family, "e_steps", E_STEPS):
+        raise InputError(f"this method of {problem.family.name} has a hard E-step only; leave e_step out.")
+    if e_step == "hard" and "components" not in problem.family.capabilities:
+        raise InputError(f"a hard E-step assigns rows to components; {problem.family.name} has none.")
+    return e_step
 
 
 def check_request(

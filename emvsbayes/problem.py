@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import real_array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
-from emvsbayes.core.twin import Twin
+from emvsbayes.core.twin import Free, Twin
 from emvsbayes.families import FAMILIES
 
 
@@ -79,7 +79,7 @@ class Problem:
 
     @property
     def fields(self) -> list[str]:
-        return [f.name for f in fields(self.twin.params)]
+        return [f.name for f in fields(self.twin.record(self.family))]
 
 
 def pose(
@@ -103,18 +103,21 @@ def pose(
     twin = FAMILIES[name]
     chosen, shorthand = _settings(name, twin, settings)
     held = {**{field: np.full(k, 1 / k) for field in shorthand}, **(fixed or {})}
-    known_fields = [f.name for f in fields(twin.params)]
+    built = twin.family(n_components=k, fixed=frozenset(held), **chosen)
+    known_fields = [f.name for f in fields(twin.record(built))]
     for field in held:
         if field not in known_fields:
             raise unknown("fixed field", field, known_fields)
 
     data = twin.data.read(X, labels, sample_weight)
-    built = twin.family(n_components=k, fixed=frozenset(held), **chosen)
     built.check(data)
+    if resolved := getattr(built, "resolved", None):  # what it takes from the training data becomes a setting
+        built = resolved(data)
     problem = Problem(twin, built, data, {field: real_array(value, field) for field, value in held.items()})
     if held:  # every held value is checked against the others, once
         neutral = built.init(data, np.random.default_rng(0), "k-means++")
-        built.complete_start({**record_fields(neutral), **problem.held}, data)
+        completed = built.complete_start({**record_fields(neutral), **problem.held}, data)
+        problem = replace(problem, held={field: getattr(completed, field) for field in held})
     return problem
 
 
@@ -136,6 +139,10 @@ def identify(
         n_components = family.n_components if n_components is None else n_components
         for field in sorted(family.fixed - set(fixed or {})):
             raise InputError(f"the family holds {field} fixed but has no values for it; give fixed={{{field!r}: ...}}.")
+    if not FAMILIES[name].components:
+        if n_components not in (None, 1):
+            raise InputError(f"{name} has no components; leave n_components out (it is {n_components!r}).")
+        return name, settings, 1
     if n_components is None:
         raise InputError(f"{name} needs n_components, the number of components K >= 1.")
     return name, settings, whole_number(n_components, 1, "n_components")
@@ -148,6 +155,9 @@ def _settings(name: str, twin: Twin, settings: Mapping[str, Any]) -> tuple[dict[
         choices = twin.settings.get(setting) or twin.shorthand.get(setting)
         if choices is None:
             raise unknown(f"setting of {name}:", setting, [*twin.settings, *twin.shorthand])
+        if isinstance(choices, Free):
+            chosen[setting] = choices.read(value)
+            continue
         if value not in list(choices):
             raise unknown(setting, value, choices)
         if setting not in twin.shorthand:

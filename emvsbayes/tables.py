@@ -17,6 +17,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.images import idx_columns, is_idx, unpack
 
 MISSING = {"", "na", "nan", "null", "none"}
 
@@ -82,10 +83,11 @@ def _cell(value: Any) -> str:
 
 
 def read_table(path: str | Path) -> Table:
-    """A `.csv`, `.parquet`, `.npy` or `.npz` file as a table."""
+    """A `.csv`, `.parquet`, `.npy`, `.npz` or IDX file (`emvsbayes.images`) as a table."""
     path = Path(path)
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npy": _read_numpy, ".npz": _read_numpy}
-    if path.suffix.lower() not in readers:
+    reader = _read_idx if is_idx(path) else readers.get(path.suffix.lower())
+    if reader is None:
         raise InputError(f"{path} is not a .csv, .parquet, .npy or .npz file; convert it to one of these.")
     try:
         exists = path.is_file()
@@ -96,7 +98,7 @@ def read_table(path: str | Path) -> Table:
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
     try:
-        return readers[path.suffix.lower()](path)
+        return reader(path)
     except InputError:
         raise
     except (OSError, EOFError, ValueError, BadZipFile, csv.Error) as error:
@@ -201,4 +203,9 @@ def _read_numpy(path: Path) -> Table:
         if isinstance(loaded, np.ndarray):
             return _from_array(loaded, str(path))
         with loaded:
-            return _from_mapping({name: loaded[name] for name in loaded.files}, str(path))
+            arrays = {name: loaded[name] for name in loaded.files}
+    return _from_mapping(unpack(arrays) if {"bits", "shape"} <= set(arrays) else arrays, str(path))
+
+
+def _read_idx(path: Path) -> Table:
+    return _from_mapping(idx_columns(path), str(path))

@@ -17,12 +17,14 @@ import numpy as np
 import emvsbayes
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.latents.categorical import Categorical
+from emvsbayes.core.latents.gaussian import Gaussian
 from emvsbayes.core.trace import Run
+from emvsbayes.families import FAMILIES
 from emvsbayes.problem import Problem, pose
 
 OLD_FAITHFUL = Path(emvsbayes.__file__).parent / "studies" / "data" / "old_faithful.csv"
 FIVE_TRIALS = {"heads": [5, 9, 8, 4, 7], "tosses": [10, 10, 10, 10, 10]}
-COVARIANCES = ("full", "tied", "diag", "spherical")
+COVARIANCES = ("full", "tied", "diag", "spherical", "EII")
 PASSES = 30
 
 
@@ -35,7 +37,7 @@ class Case:
     X: Any
     k: int = 2
     prior: Any = None
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     labels: Any = None
     sample_weight: Any = None
     fixed: Mapping[str, Any] | None = None
@@ -83,8 +85,10 @@ def _gaussian_cases() -> Iterator[Case]:
         "tied": [[1.2, 0.3], [0.3, 0.8]],
         "diag": [[1.2, 0.8], [0.9, 1.5]],
         "spherical": [1.1, 0.7],
+        "EII": 0.8,
     }
-    scale = {"full": [[2.0, 0.4], [0.4, 1.0]], "tied": [[2.0, 0.4], [0.4, 1.0]], "diag": [2.0, 1.0], "spherical": 1.5}
+    psi = [[2.0, 0.4], [0.4, 1.0]]
+    scale = {"full": psi, "tied": psi, "diag": [2.0, 1.0], "spherical": 1.5, "EII": 1.5}
     for c in COVARIANCES:
 
         def case(name: str, X: np.ndarray | None = None, c: str = c, **more: Any) -> Case:
@@ -202,7 +206,108 @@ def _bernoulli_cases() -> Iterator[Case]:
         yield case(f"fixed-probs-{tag}", fixed={"probs": truth}, prior=prior)
 
 
-CASES = {case.name: case for case in (*_coins_cases(), *_gaussian_cases(), *_bernoulli_cases())}
+def _linear_cases() -> Iterator[Case]:
+    rng = np.random.default_rng(7)
+    x = np.sort(rng.uniform(-1, 1, size=30))
+    t = np.sin(3 * x) + 0.3 * rng.normal(size=30)
+    wide = rng.normal(size=(25, 3))
+    target = wide @ [1.0, -0.5, 0.0] + 0.4 * rng.normal(size=25)
+
+    def case(name: str, basis: str = "gaussian", X: Any = (x, t), **more: Any) -> Case:
+        settings = {"basis": basis, **more.pop("settings", {})}
+        source = {"X": X[0], "t": X[1]}
+        return Case(f"linear_evidence-{name}", "linear_evidence", source, k=1, settings=settings, **more)
+
+    sigmoid = {"n_basis": 5, "width": 0.2, "intercept": True, "range": ((-1.2, 1.1),)}
+    yield case("informative", prior={"alpha": {"shape": 2, "rate": 0.7}, "beta": {"shape": 3, "rate": 0.2}})
+    yield case("shapes-below-one", prior={"alpha": {"shape": 0.3, "rate": 0.2}, "beta": {"shape": 0.1, "rate": 0.1}})
+    yield case("only-alpha", prior={"alpha": {"shape": 2, "rate": 0.7}})
+    yield case("only-beta", prior={"beta": {"shape": 2, "rate": 0.7}})
+    for prior in (None, "default"):
+        tag = "map" if prior else "ml"
+        yield case(f"gaussian-{tag}", prior=prior)
+        yield case(f"identity-{tag}", "identity", (wide, target), prior=prior)
+        yield case(f"polynomial-{tag}", "polynomial", settings={"degree": 4, "intercept": False}, prior=prior)
+        yield case(f"sigmoid-{tag}", "sigmoid", settings=sigmoid, prior=prior)
+        yield case(f"several-columns-{tag}", X=(wide, target), settings={"n_basis": 3}, prior=prior)
+        yield case(f"more-functions-than-rows-{tag}", X=(x[::3], t[::3]), settings={"n_basis": 14}, prior=prior)
+        collinear = np.column_stack([wide, wide[:, :1] * 2, wide.sum(axis=1), np.zeros(25)])
+        yield case(f"collinear-{tag}", "identity", (collinear, target), prior=prior)
+        yield case(f"units-{tag}", "identity", (wide * [1e-6, 1.0, 1e5], 1e4 * target), prior=prior)
+        yield case(f"offset-{tag}", "identity", (wide, target + 1e6), prior=prior)
+        yield case(f"weighted-{tag}", sample_weight=rng.choice([0.0, 0.5, 1.0, 3.0], size=30), prior=prior)
+        yield case(f"extreme-weights-{tag}", sample_weight=10.0 ** rng.uniform(-6, 6, 30), prior=prior)
+        yield case(f"fixed-alpha-{tag}", fixed={"alpha": 1.5}, prior=prior)
+        yield case(f"fixed-beta-{tag}", fixed={"beta": 8.0}, prior=prior)
+
+
+def _kmeans_cases() -> Iterator[Case]:
+    """With an exact E-step, soft K-means; the variance is given, for until it is found rows are not independent."""
+    rng = np.random.default_rng(9)
+    known = np.where(np.arange(60) % 5 == 0, np.arange(60) % 2, -1)
+
+    def case(name: str, X: np.ndarray | None = None, variance: float = 1.3, **more: Any) -> Case:
+        settings = {"method": "batch", "dissimilarity": "euclidean", "variance": variance}
+        return Case(f"kmeans-{name}", "kmeans", blobs() if X is None else X, settings=settings, **more)
+
+    yield case("informative", prior={"centers": {"location": [0.5, -1.0], "scale": [0.7, 3.0]}})
+    yield case("by-component", prior={"centers": {"location": [[0.0, 0.0], [3.0, 2.0]], "scale": 0.5}})
+    for prior in (None, "default"):
+        tag = "map" if prior else "ml"
+        yield case(f"plain-{tag}", prior=prior)
+        yield case(f"nearly-hard-{tag}", variance=0.02, prior=prior)
+        yield case(f"one-column-{tag}", blobs(d=1), prior=prior)
+        yield case(f"constant-column-{tag}", blobs() * [1, 0], prior=prior)
+        yield case(f"five-columns-{tag}", blobs(n=90, d=5), prior=prior)
+        yield case(f"three-components-{tag}", blobs(n=90, k=3), k=3, prior=prior)
+        yield case(f"one-component-{tag}", k=1, prior=prior)
+        yield case(f"offset-{tag}", blobs() + 1e6, prior=prior)
+        yield case(f"units-{tag}", blobs() * [1e-6, 1e5], variance=1e10, prior=prior)
+        yield case(f"tied-rows-{tag}", np.round(blobs()), prior=prior)
+        yield case(f"weighted-{tag}", sample_weight=rng.choice([0.0, 0.5, 1.0, 3.0], size=60), prior=prior)
+        yield case(f"extreme-weights-{tag}", sample_weight=10.0 ** rng.uniform(-6, 6, 60), prior=prior)
+        yield case(f"labelled-{tag}", labels=known, prior=prior)
+        yield case(f"all-labelled-{tag}", labels=np.arange(60) % 2, prior=prior)
+        yield case(f"fixed-centers-{tag}", fixed={"centers": [[0, 0], [3, 3]]}, prior=prior)
+
+
+def _hard_only_cases() -> Iterator[Case]:
+    def case(name: str, X: Any = None, method: str = "medoids", dissimilarity: str = "euclidean", **more: Any) -> Case:
+        settings = {"method": method, "dissimilarity": dissimilarity}
+        return Case(f"kmeans-{name}", "kmeans", blobs() if X is None else X, settings=settings, **more)
+
+    rng = np.random.default_rng(10)
+    given = rng.integers(1, 9, size=(40, 40)) * (1 - np.eye(40))  # neither symmetric nor a metric, and full of ties
+    known = np.where(np.arange(60) % 5 == 0, np.arange(60) % 2, -1)
+    weights = rng.choice([0.0, 0.5, 1.0, 3.0], size=60)
+    yield case("online", method="online")
+    for kind in ("euclidean", "manhattan", "cosine"):
+        yield case(f"medoids-{kind}", dissimilarity=kind)
+    yield case("medoids-precomputed", {"dissimilarity": given}, dissimilarity="precomputed", k=3)
+    for method in ("online", "medoids"):
+        yield case(f"{method}-labelled", method=method, labels=known)
+        yield case(f"{method}-weighted", method=method, sample_weight=weights)
+        yield case(f"{method}-tied-rows", np.round(blobs()), method=method, k=4)
+    yield case("online-fixed-centers", method="online", fixed={"centers": [[0, 0], [3, 3]]})
+    yield case("medoids-fixed-medoids", fixed={"medoids": [3, 4]})
+
+
+CASES = {
+    case.name: case
+    for case in (*_coins_cases(), *_gaussian_cases(), *_bernoulli_cases(), *_linear_cases(), *_kmeans_cases())
+}
+HARD_ONLY = {case.name: case for case in _hard_only_cases()}  # no exact E-step: tests/families/test_kmeans.py
+
+
+def those_that(capability: str) -> list[str]:
+    """Names of the cases whose family has a capability: what a model cannot do by nature is no test of it."""
+    able = {
+        name: capability in twin.family(n_components=1 if not twin.components else 2).capabilities
+        for name, twin in FAMILIES.items()
+    }
+    return [name for name, case in CASES.items() if able[case.family]]
+
+
 WITH_PRIOR = [name for name, case in CASES.items() if case.prior is not None]
 
 
@@ -235,8 +340,12 @@ def random_params(name: str, rng: np.random.Generator) -> Any:
     return family.from_vector(rng.normal(size=len(family.to_vector(like))), like)
 
 
-def random_q(exact: Categorical, rng: np.random.Generator) -> Categorical:
-    """Responsibilities unrelated to the posterior, with no mass where the posterior is exactly 0."""
+def random_q(exact: Any, rng: np.random.Generator) -> Any:
+    """A q unrelated to the posterior: responsibilities with no mass where it is exactly 0, or another Gaussian."""
+    if isinstance(exact, Gaussian):
+        size = len(exact.center)
+        root = np.tril(rng.normal(scale=0.5, size=(size, size)), -1) + np.diag(np.exp(rng.normal(size=size)))
+        return replace(exact, center=exact.center + exact.root @ rng.normal(size=size), root=exact.root @ root)
     logits = np.where(np.isneginf(exact.log_r), -np.inf, rng.normal(scale=3.0, size=exact.log_r.shape))
     return Categorical(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
 

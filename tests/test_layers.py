@@ -130,7 +130,8 @@ def test_families_keep_to_themselves(path):
         return
     assert not outside(path) & HEAVY
     if path.name == "records.py":
-        assert all(starts_with(name, "core", "tables", f"families.{family}.records") for name in mine), mine
+        assert all(starts_with(name, "core", "tables", f"families.{family}") for name in mine), mine
+        assert not any(starts_with(name, f"families.{family}.em", f"families.{family}.bayes") for name in mine), mine
     else:
         assert all(starts_with(name, "core", "densities", "tables", f"families.{family}") for name in mine), mine
         assert not any(starts_with(name, f"families.{family}.bayes") for name in mine)

@@ -397,7 +397,7 @@ def test_a_family_object_and_another_number_of_components():
     assert pose(GaussianMixture(2), X, n_components=3).family.n_components == 3
 
 
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical", "EII"])
 @pytest.mark.parametrize("weights", [None, [2.0, 0.0, 0.0]])
 def test_a_single_row(covariance, weights):
     """Bug: one row has no covariance, and 0 / 0 was formed; it is bad input, not a fit."""
@@ -425,7 +425,7 @@ def test_arguments_of_the_wrong_type(options, named):
 
 
 @pytest.mark.parametrize("scale", [1e160, 1e-170])
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical", "EII"])
 def test_numbers_whose_squares_overflow(scale, covariance):
     """Bug: squares beyond doubles gave infinities or zeros; say that the units are impossible."""
     refused("column", data=X * scale, settings={"covariance": covariance})

@@ -24,6 +24,7 @@ from emvsbayes.bayes import cache
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
+from emvsbayes.fitting import settle
 from emvsbayes.problem import Problem, pose
 
 SAMPLER = "nutpie"
@@ -91,6 +92,7 @@ def sample(
     record = problem.prior(prior)
     if record is None:
         raise InputError("sampling needs a prior: 'default', a mapping, or a prior record.")
+    problem = settle(problem, seed=seed)  # a setting that EM learns and then holds, such as the variance of K-means
     return sample_problem(problem, record, draws=draws, tune=tune, chains=chains, seed=seed, fresh=fresh)
 
 

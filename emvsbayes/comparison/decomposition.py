@@ -29,12 +29,23 @@ def teaching_start(ml: Sequence[Restart], map_: Sequence[Restart]) -> Any | None
     return next(r.run.start for r in ml if r.index == chosen)
 
 
-def compare_decomposition(ml: Run, map_: Run, others: list[Run]) -> Decomposition:
-    """The half-steps of two climbs; the largest residual is also over `others`, less the last pass of a collapse."""
-    return Decomposition([_climb("ml", ml, others[:1]), _climb("map", map_, others[1:])])
+def compare_decomposition(
+    ml: Run, map_: Run, others: list[Run], e_step: str = "exact", beside: Sequence[tuple[str, Run]] = ()
+) -> Decomposition:
+    """The half-steps of two climbs; the largest residual is also over `others`, less the last pass of a collapse.
+
+    `beside` are ML climbs with another E-step, and its name.
+    """
+    return Decomposition(
+        [
+            _climb("ml", ml, others[:1], e_step),
+            _climb("map", map_, others[1:], e_step),
+            *(_climb("ml", run, [], other) for other, run in beside),
+        ]
+    )
 
 
-def _climb(objective: Any, run: Run, others: list[Run]) -> Climb:
+def _climb(objective: Any, run: Run, others: list[Run], e_step: Any) -> Climb:
     steps = list(run.trace)
     kept = thinned(len(steps), MARKS)
     traces = [_above_collapse(r) for r in (run, *others)]
@@ -47,6 +58,7 @@ def _climb(objective: Any, run: Run, others: list[Run]) -> Climb:
         n_half_steps=sum(len(trace) for trace in traces),
         largest_residual=max(trace.largest_residual for trace in traces),
         rate=_rate([s.objective for s in steps if s.half == "E"]),
+        e_step=e_step,
     )
 
 

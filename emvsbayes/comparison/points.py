@@ -24,8 +24,10 @@ def score(name: str, fit: Any, prior: Any, data: Any) -> Score:
     """The scores of an EM fit; the prior is evaluated at an ML fit too, for comparison."""
     family, params = fit.family, fit.params
     log_prior = family.log_prior(params, prior)
-    best = fit.responsibilities.max(axis=1)
-    icl = fit.bic - 2 * float(data.row_weights @ np.log(best))
+    icl = None
+    if "components" in family.capabilities:
+        best = family.e_step(params, data).responsibilities.max(axis=1)
+        icl = fit.bic - 2 * float(data.row_weights @ np.log(best))
     return Score(
         name=name,
         log_likelihood=fit.log_likelihood,

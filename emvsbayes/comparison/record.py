@@ -15,7 +15,7 @@ import msgspec
 from emvsbayes.core.errors import InputError
 
 MARKS = 500  # most marks a series may have
-FORMAT = 1  # of result.json
+FORMAT = 2  # of result.json
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Subject:
     prior: list[str]
     prior_note: str
     notes: list[str]
+    e_step: Literal["exact", "hard"] = "exact"
 
 
 @dataclass(frozen=True)
@@ -248,13 +249,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Climb:
-    """A half-step trace, thinned; `largest_residual` is over all of its `n_half_steps`."""
+    """A half-step trace, thinned; `largest_residual` is over all of its `n_half_steps`.
+
+    Under a hard E-step q is one-hot, so that the bound never reaches the log-likelihood: KL stays open.
+    """
 
     objective: Literal["ml", "map"]
     steps: list[Step]
     n_half_steps: int
     largest_residual: float
     rate: float | None
+    e_step: Literal["exact", "hard"] = "exact"
 
 
 @dataclass(frozen=True)
@@ -265,13 +270,28 @@ class Decomposition:
 
 
 @dataclass(frozen=True)
+class Band:
+    """A curve y(x) between lower(x) and upper(x), such as a predictive mean with its 95 % band."""
+
+    x: list[float]
+    y: list[float]
+    lower: list[float]
+    upper: list[float]
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """Components after `passes` passes of EM: weights (K,), centers (K, d), covariances (K, d, d) of p(x | z = k)."""
+    """The model after `passes` passes of EM.
+
+    Of components: weights (K,), centers (K, d), covariances (K, d, d) of p(x | z = k). A regression has none (K = 0),
+    and a `band` instead.
+    """
 
     passes: int
     weights: list[float]
     centers: list[list[float]]
     covariances: list[list[list[float]]]
+    band: Band | None = None
 
 
 @dataclass(frozen=True)
@@ -286,8 +306,65 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """A table of a supplement; numbers are printed by the page, text as it is, None as a dash."""
+
+    caption: str
+    headers: list[str]
+    rows: list[list[str | float | None]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One layer of a plot. A band lies between `y` and `upper`; `component` -1 has no mark of a component."""
+
+    name: str
+    kind: Literal["line", "points", "centers", "band"]
+    x: list[float]
+    y: list[float]
+    upper: list[float] = field(default_factory=list)
+    component: int = -1
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Layers on common axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: list[Series]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A picture made of pixels: a PNG in base64, of `width` x `height` pixels, to be shown `scale` times as large."""
+
+    caption: str
+    png: str
+    width: int
+    height: int
+    scale: int = 1
+
+
+@dataclass(frozen=True)
+class Supplement:
+    """A section that only some families or studies have: words, tables, a grid of plots, rows of pictures."""
+
+    title: str
+    text: list[str]
+    sheets: list[Sheet] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    rasters: list[list[Raster]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Published:
-    """A number in print beside ours: what it is, the values printed, ours, and whether they agree as printed."""
+    """A number in print beside ours: what it is, the values printed, ours, and whether they agree as printed.
+
+    With `sampling_sds`, the print comes from another sample, and agreement is within 4 of them.
+    """
 
     what: str
     name: str
@@ -295,6 +372,7 @@ class Published:
     ours: list[float]
     digits: int
     passed: bool
+    sampling_sds: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -344,6 +422,7 @@ class Comparison:
     checks: list[Check]
     listings: Listings
     provenance: Provenance
+    supplements: list[Supplement] = field(default_factory=list)
     format: int = FORMAT
 
     def to_json(self) -> bytes:

@@ -1,6 +1,6 @@
 """Scalars by name: every free entry of a parameter record, named as ArviZ names it.
 
-    means[0, waiting]    covariances[1, waiting, eruptions]    weights[2]
+    means[0, waiting]    covariances[1, waiting, eruptions]    weights[2]    sigma2
 
 Of a symmetric matrix only the lower triangle is listed.
 """
@@ -52,7 +52,8 @@ def scalars(params: Any, family: Any, columns: Sequence[str]) -> list[Scalar]:
                 for axis, i in enumerate(index)
             ]
             component = index[component_axes[0]] if component_axes else -1
-            found.append(Scalar(f"{field}[{', '.join(labels)}]", field, index, component))
+            name = f"{field}[{', '.join(labels)}]" if labels else field
+            found.append(Scalar(name, field, index, component))
     return found
 
 

@@ -19,29 +19,32 @@ from emvsbayes.core.trace import Status
 
 HOW = "random_scales"
 N_STARTS = 100
+LARGE, FEW = 1_000_000, 5  # more entries (N · D) than this: a climb takes seconds, and these are the starts
 N_PATHS = 6  # of collapsed starts, those with the longest way first, beside the best one
 
 
-def compare_singularity(problem: Any, prior: Any, stop: Any, seed: int) -> Singularity:
+def compare_singularity(problem: Any, prior: Any, stop: Any, seed: int, schedule: Any = None) -> Singularity:
     """The same random starts under both objectives."""
+    n_starts = N_STARTS if problem.data.n_rows * len(problem.data.columns) <= LARGE else FEW
     records = {}
     for objective, with_prior in (("ml", None), ("map", prior)):
         found = restarts(
             problem.family,
             problem.data,
-            N_STARTS,
+            n_starts,
             seed,
             methods=(HOW,),
             complete=problem.hold,
             prior=with_prior,
+            schedule=schedule,
             stop=stop,
         )
-        records[objective] = _record(problem, objective, found, with_prior)
+        records[objective] = _record(problem, objective, found, with_prior, schedule)
     family = problem.family
-    return Singularity(family.scattered_note, "bounded" in family.capabilities, N_STARTS, **records)
+    return Singularity(family.scattered_note, "bounded" in family.capabilities, n_starts, **records)
 
 
-def _record(problem: Any, objective: Any, found: list[Restart], prior: Any) -> Restarts:
+def _record(problem: Any, objective: Any, found: list[Restart], prior: Any, schedule: Any) -> Restarts:
     collapsed = [r for r in found if r.run.status is Status.SINGULAR]
     counts: dict[int, list[Restart]] = {}
     for restart in found:
@@ -58,7 +61,7 @@ def _record(problem: Any, objective: Any, found: list[Restart], prior: Any) -> R
         [_start(r) for r in found],
         optima,
         len(collapsed),
-        [_path(problem, r, prior) for r in shown],
+        [_path(problem, r, prior, schedule) for r in shown],
     )
 
 
@@ -78,11 +81,11 @@ def _start(restart: Restart) -> Start:
     )
 
 
-def _path(problem: Any, restart: Restart, prior: Any) -> Path:
+def _path(problem: Any, restart: Restart, prior: Any, schedule: Any) -> Path:
     """The log-likelihood after each pass, by running the start again with its trace."""
     passes = restart.run.passes + (restart.run.status is Status.SINGULAR)
     stop = Stop(tol=0.0, max_passes=passes)
-    run = run_em(problem.family, problem.data, restart.run.start, prior=prior, stop=stop)
+    run = run_em(problem.family, problem.data, restart.run.start, prior=prior, schedule=schedule, stop=stop)
     steps = [step for step in run.trace if step.half == "E" and isfinite(step.log_likelihood)]
     kept = thinned(len(steps), MARKS // (N_PATHS + 1))
     return Path(

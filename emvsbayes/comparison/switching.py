@@ -137,8 +137,11 @@ def _trace(scalars: list[Scalar], before: Any, after: Any) -> TraceSeries:
         within = draws.std(axis=(1, 2)).mean()
         return float(draws.mean(axis=(1, 2)).std() / within) if within > 0 else 0.0
 
-    if not groups:
-        return TraceSeries("", [], [], [])
+    if not groups:  # no components: the first parameter
+        moving = [s for s in scalars if s.field in after and _moves(s.draws(after))]
+        if not moving:
+            return TraceSeries("", [], [], [])
+        groups[moving[0].field, moving[0].index] = moving[:1]
     chosen = max(groups.values(), key=separation)
     chains, n = chosen[0].draws(after).shape
     kept = thinned(n, MARKS // max(1, len(chosen)))

@@ -6,8 +6,9 @@ EM climbs F(q, θ) = E_q[ln p(X, Z | θ)] + H(q), plus ln p(θ) under a prior, o
     M half-step   θ ← argmax E_q[ln p(X, Z | θ)] + ln p(θ)  raises the bound, reopens the gap
 
 (Dempster, Laird and Rubin 1977; Neal and Hinton 1998.) A pass is an M half-step and the E half-step that follows it,
-so that the run ends with q and scores that belong to the parameters it returns. No randomness here: starts come in
-from outside.
+so that the run ends with q and scores that belong to the parameters it returns. Where a schedule restricts q (hard EM,
+K-means), the E half-step takes the best q allowed, KL stays open, and what is climbed is the bound. No randomness here:
+starts come in from outside.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def run_em(
     schedule, stop = schedule or Batch(), stop or Stop()
     scorer = _Scorer(family, data, prior, record)
     params, memory = start, schedule.start(family, data)
+    moving = getattr(schedule, "moving", None)  # a schedule may know that a pass that gained nothing was not the last
 
     now, memory = schedule.sweep(family, params, memory)
     objective = scorer.closed(0, params, now)
@@ -104,7 +106,8 @@ def run_em(
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
 
     while status is Status.MAX_PASSES and passes < stop.max_passes:
-        stats = now.stats if prior is None else now.stats + family.pseudo_stats(prior, now.about)
+        stats = now.stats if now.total is None else now.total
+        stats = stats if prior is None else stats + family.pseudo_stats(prior, now.about)
         moved = family.m_step(stats, params)
         events = family.inspect(moved, now.stats, data, params)
         if any(event.kind == "singular" for event in events):
@@ -120,12 +123,14 @@ def run_em(
         if not np.isfinite(new_objective):
             status = Status.NONFINITE
             break
-        if gain < -FALL * (1 + abs(objective)) or scorer.fell:
+        if schedule.monotone and (gain < -FALL * (1 + abs(objective)) or scorer.fell):
             status = Status.DECREASED
-        elif stopped_by := stop.reason(
-            gain,
-            data.row_weights.sum(),
-            *((family.to_vector(params), family.to_vector(moved)) if stop.param_tol else (None, None)),
+        elif not (moving and moving(now, following, gain)) and (
+            stopped_by := stop.reason(
+                gain if schedule.monotone else abs(gain),
+                data.row_weights.sum(),
+                *((family.to_vector(params), family.to_vector(moved)) if stop.param_tol else (None, None)),
+            )
         ):
             status = Status.CONVERGED
         params, now, objective = moved, following, new_objective
@@ -148,6 +153,7 @@ def run_em(
         events=tuple(replace(event, half_step=at if record else -1) for event in events),
         stopped_by=stopped_by,
         remaining=remaining,
+        elbo=scorer.bound(params, now) if now.restricted else None,
     )
 
 
@@ -171,12 +177,16 @@ class _Scorer:
     def log_prior(self, params: Any) -> float:
         return 0.0 if self.prior is None else self.family.log_prior(params, self.prior)
 
+    def bound(self, params: Any, held: Expectation) -> float:
+        """ELBO(q, θ) = E_q ln p(X, Z | θ) + H(q), q and its statistics those of `held`."""
+        return self.family.expected_log_joint(params, held.stats) + held.q.entropy(self.data.row_weights)
+
     def closed(self, passes: int, params: Any, now: Expectation) -> float:
         """After an E half-step: record it; return the objective."""
         log_prior = self.log_prior(params)
         if self.record:
             self._keep(passes, "E", params, now, now, log_prior)
-        return now.log_likelihood + log_prior
+        return (self.bound(params, now) if now.restricted else now.log_likelihood) + log_prior
 
     def opened(self, passes: int, params: Any, old: Expectation, now: Expectation) -> None:
         """After an M half-step: q and its statistics are the old ones, θ and its posterior the new ones."""
@@ -184,10 +194,8 @@ class _Scorer:
             self._keep(passes, "M", params, old, now, self.log_prior(params))
 
     def _keep(self, passes: int, half: Any, params: Any, held: Expectation, now: Expectation, log_prior: float) -> None:
-        weights = self.data.row_weights
-        elbo = self.family.expected_log_joint(params, held.stats) + held.q.entropy(weights)
-        kl = held.q.kl(now.q, weights)
-        self.steps.append(HalfStep(passes, half, elbo, kl, now.log_likelihood, log_prior))
+        kl = held.q.kl(now.posterior, self.data.row_weights)
+        self.steps.append(HalfStep(passes, half, self.bound(params, held), kl, now.log_likelihood, log_prior))
 
     @property
     def fell(self) -> bool:

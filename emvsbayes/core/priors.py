@@ -93,6 +93,21 @@ class InverseWishartPrior:
         _set(self, dof=dof, scale=real_array(self.scale, "prior covariances.scale"))
 
 
+@dataclass(frozen=True, slots=True)
+class GammaPrior:
+    """A precision ~ Gamma(shape, rate), mean shape / rate; both numbers > 0."""
+
+    shape: Array
+    rate: Array
+
+    def __post_init__(self) -> None:
+        for name in ("shape", "rate"):
+            value = above(getattr(self, name), 0, f"prior {name} of a Gamma")
+            if value.ndim:
+                raise InputError(f"prior {name} of a Gamma must be a number; its shape is {value.shape}.")
+            _set(self, **{name: value})
+
+
 def prior_from(value: Any, record: type, groups: Mapping[str, type]) -> Any:
     """A prior record from a nested mapping {group: {hyperparameter: value}}; groups left out are flat."""
     if isinstance(value, record):

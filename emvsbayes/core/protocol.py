@@ -142,16 +142,35 @@ class Expectation:
     stats : expected sufficient statistics under q
     log_likelihood : ln p(X | θ), from its own code path
     about : the parameters that `stats` are measured from (see `Family.expect`)
+    exact : p(Z | X, θ) where q is restricted and another; None where q is the posterior
+    total : what the M-step is given where it is not `stats`, as in an online pass; None where it is
     """
 
     q: Any
     stats: Any
     log_likelihood: float
     about: Any
+    exact: Any = None
+    total: Any = None
+
+    @property
+    def posterior(self) -> Any:
+        """p(Z | X, θ)."""
+        return self.q if self.exact is None else self.exact
+
+    @property
+    def restricted(self) -> bool:
+        """Whether q is not the posterior, so that the bound stays below the log-likelihood."""
+        return self.exact is not None
 
 
 class Schedule(Protocol):
     """How expectations are gathered: a memory, and a sweep that returns the next expectation."""
+
+    @property
+    def monotone(self) -> bool:
+        """Whether the objective can never fall."""
+        ...
 
     def start(self, family: Family, data: Any) -> Any: ...
 

@@ -70,11 +70,14 @@ def choose_rows(points: Array, weights: Array, k: int, rng: np.random.Generator,
 
 
 def lloyd(points: Array, weights: Array, centers: Array, max_passes: int = 100) -> NDArray[np.int64]:
-    """The K-means partition (N,) reached from `centers` (K, D); an empty cluster keeps its centre."""
-    centers, labels = centers.copy(), None
+    """The K-means partition (N,) reached from `centers` (K, D); an empty cluster keeps its centre.
+
+    ‖x_n - c_k‖² = ‖x_n‖² - 2 x_n·c_k + ‖c_k‖², of which the first term is the same for every k.
+    """
+    origin = points.mean(axis=0)  # far from the origin the products would lose the digits that tell centres apart
+    points, centers, labels = points - origin, centers - origin, None
     for _ in range(max_passes):
-        distance = ((points[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2)
-        moved = distance.argmin(axis=1)
+        moved = ((centers**2).sum(axis=1) - points @ (2 * centers.T)).argmin(axis=1)
         if labels is not None and (moved == labels).all():
             break
         labels = moved

@@ -88,7 +88,7 @@ class HalfStep:
     @property
     def objective(self) -> float:
         """What both half-steps climb: elbo + log_prior."""
-        return self.elbo + self.log_prior
+        return (self.log_likelihood if self.elbo is None else self.elbo) + self.log_prior
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,9 @@ class Trace:
 class Run:
     """One run of EM from one start.
 
-    `log_likelihood`, `log_prior` and `q` belong to `params`, never to the parameters before. `remaining` is Aitken's
-    estimate of the objective still to be gained, in nats: where EM is slow, a small last gain is not a small gap. None
-    where it cannot be estimated, because gains still grow.
+    `log_likelihood`, `elbo`, `log_prior` and `q` belong to `params`, never to the parameters before. `remaining` is
+    Aitken's estimate of the objective still to be gained, in nats: where EM is slow, a small last gain is not a small
+    gap. None where it cannot be estimated, because gains still grow.
     """
 
     start: Any
@@ -133,8 +133,9 @@ class Run:
     events: tuple[Event, ...] = ()
     stopped_by: str = ""
     remaining: float | None = None
+    elbo: float | None = None  # where it is not the log-likelihood, because q was restricted
 
     @property
     def objective(self) -> float:
-        """ln p(X | θ) + ln p(θ)."""
-        return self.log_likelihood + self.log_prior
+        """What was climbed: ELBO + ln p(θ), which is ln p(X | θ) + ln p(θ) after an exact E half-step."""
+        return (self.log_likelihood if self.elbo is None else self.elbo) + self.log_prior

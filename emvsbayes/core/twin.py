@@ -6,10 +6,22 @@ on first use, so that no one pays for PyMC who does not sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """A setting that is no choice from a list: `words` say what it may be, `read` checks a value or its text."""
+
+    words: str
+    read: Callable[[Any], Any]
+
+    def __iter__(self) -> Iterator[str]:
+        """The words, where the values of a setting are listed."""
+        yield self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +41,14 @@ class Twin:
     prior_on : mapping
         The quantity each field's prior is a density on: a mode depends on it.
     settings : mapping
-        Names of the family's settings and the values they may take; the first is the default.
+        Names of the family's settings and the values they may take; the first is the default. `Free` where a setting
+        is a number.
     shorthand : mapping
         Settings that stand for a held field, such as weights: fixed.
+    e_step : str
+        The E-step that the family stands for: exact, or hard for K-means.
+    components : bool
+        Whether the model has components; without them n_components may be left out.
     """
 
     summary: str
@@ -41,8 +58,14 @@ class Twin:
     prior: Any
     builder: str
     prior_on: Mapping[str, str]
-    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, tuple[str, ...] | Free] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    e_step: str = "exact"
+    components: bool = True
+
+    def record(self, family: Any) -> Any:
+        """The type of this family's parameters: `params`, or its own where a setting changes them."""
+        return getattr(family, "params_record", self.params)
 
     def build(self, family: Any, data: Any, prior: Any, held: Any) -> Any:
         """The same model with the same prior as a `pm.Model`; `held` are parameters for the fields held fixed."""

@@ -14,6 +14,11 @@ def beta(probs: Array, a: Array, b: Array) -> float:
     return float(np.sum(xlogy(a - 1, probs) + xlog1py(b - 1, -probs) - betaln(a, b)))
 
 
+def gamma(precisions: Array, shape: Array, rate: Array) -> float:
+    """Σ ln Gamma(v | shape, rate) over the entries of `precisions`."""
+    return float(np.sum(shape * np.log(rate) - gammaln(shape) + (shape - 1) * np.log(precisions) - rate * precisions))
+
+
 def dirichlet(weights: Array, concentration: Array) -> float:
     """ln Dirichlet(w | α), the density on the first K-1 weights; both (K,)."""
     constant = gammaln(concentration.sum()) - gammaln(concentration).sum()

@@ -121,3 +121,22 @@ def _draws(posterior: Any, name: str) -> Array:
     """Draws of one variable as (S, …), chains one after another."""
     values = posterior["posterior"][name].transpose("chain", "draw", ...).values
     return values.reshape(-1, *values.shape[2:])
+
+
+def without_labels(posterior: Any) -> Any:
+    """A copy with a group `relabelling` in which nothing moved, for a model without components."""
+    import xarray as xr
+
+    tree = posterior.copy()
+    sizes = tree["posterior"].sizes
+    chains, draws = sizes["chain"], sizes["draw"]
+    coords = {name: tree["posterior"][name].values for name in ("chain", "draw")}
+    tree["relabelling"] = xr.Dataset(
+        {
+            "permutation": (("chain", "draw", DIM), np.zeros((chains, draws, 1), dtype=np.int64)),
+            "agreement": (("chain", "draw"), np.ones((chains, draws))),
+        },
+        coords=coords,
+        attrs={"method": "none", "classes": [0]},
+    )
+    return tree

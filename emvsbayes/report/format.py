@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from emvsbayes.comparison.record import Climb
 
 NONE = "–"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -87,6 +89,20 @@ def listed(items: Iterable[Any], limit: int = 8) -> str:
 def plural(n: int, noun: str, ending: str = "s") -> str:
     """1 start, 2 starts."""
     return f"{count(n)} {noun}" + ("" if n == 1 else ending)
+
+
+def sentence(text: str) -> str:
+    """With a capital at its beginning; nothing else is touched."""
+    return text[:1].upper() + text[1:]
+
+
+OBJECTIVES = {"ml": "maximum likelihood", "map": "MAP"}
+
+
+def climb_names(climbs: Sequence[Climb]) -> list[str]:
+    """The objective of every climb, and its E-step where any of them is hard."""
+    named = any(climb.e_step == "hard" for climb in climbs)
+    return [OBJECTIVES[climb.objective] + (f", {climb.e_step} E-step" if named else "") for climb in climbs]
 
 
 _STATUS = {

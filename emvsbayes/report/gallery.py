@@ -7,10 +7,18 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from emvsbayes.comparison.record import Comparison
+from emvsbayes.comparison.record import Comparison, Raster
 from emvsbayes.report import format as fmt
 from emvsbayes.report.figures import data
 from emvsbayes.report.page import environment, stylesheet
+
+PICTURES = 4  # most of them on one card
+
+
+def pictures(comparison: Comparison) -> list[Raster]:
+    """The first pictures of the longest row among the supplements; a study with pictures shows these for a figure."""
+    rows = [row for supplement in comparison.supplements for row in supplement.rasters]
+    return max(rows, key=len, default=[])[:PICTURES]
 
 
 def render_gallery(entries: Iterable[tuple[str, Comparison]]) -> str:
@@ -29,6 +37,7 @@ def render_gallery(entries: Iterable[tuple[str, Comparison]]) -> str:
     cards = [
         {
             "href": f"./{quote(folder)}/index.html",
+            "pictures": pictures(comparison),
             "thumbnail": Markup(data.thumbnail(comparison.picture, str(number))),
             "c": comparison,
             "passed": sum(check.passed for check in comparison.checks),

@@ -1,7 +1,8 @@
 """`render`: a Comparison as one HTML page that needs nothing else: no network, no script, no font, no file.
 
-The order is that of a reader in a hurry: verdict, checks, then one section a question, each with what is asked, how to
-read the answer, its table and its figure; then the prior, the code, and how to do it again.
+The order is that of a reader in a hurry: verdict, checks, the data and any supplements, then one section a question,
+each with what is asked, how to read the answer, its table and its figure; then the prior, the code, and how to do it
+again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from markupsafe import Markup
 from emvsbayes.comparison.record import Comparison
 from emvsbayes.report import format as fmt
 from emvsbayes.report import tables
-from emvsbayes.report.figures import data, decomposition, points, singularity, switching
+from emvsbayes.report.figures import data, decomposition, points, singularity, supplement, switching
 
 HERE = Path(__file__).parent
 PARAMETERS = 60  # rows of a table above which it is folded away
@@ -52,6 +53,9 @@ def render(comparison: Comparison) -> str:
             css=stylesheet(),
             tables=tables,
             fmt=fmt,
+            labelled=data.has_components(c.picture),
+            hard=c.subject.e_step == "hard",
+            mixed=len({climb.e_step for climb in c.decomposition.climbs}) > 1,
             folded=len(c.points.parameters) > PARAMETERS,
             passed=sum(check.passed for check in c.checks),
             figures=drawings(c),
@@ -64,12 +68,15 @@ def drawings(c: Comparison) -> dict[str, Drawing]:
     found = {
         "data": (data.draw(c.picture), data.caption(c.picture, c.subject.columns, c.subject.family)),
         "points": (points.draw(c.points), points.caption(c.points)),
-        "singularity": (singularity.draw(c.singularity), singularity.caption(c.singularity)),
+        "singularity": (singularity.draw(c.singularity), singularity.caption(c.singularity, c.subject.e_step)),
         "climb": (decomposition.draw_climb(c.decomposition), decomposition.caption_climb(c.decomposition)),
-        "stack": (decomposition.draw_stack(c.decomposition), decomposition.caption_stack()),
+        "stack": (decomposition.draw_stack(c.decomposition), decomposition.caption_stack(c.decomposition)),
     }
     if c.switching is not None:
         found["switching"] = (switching.draw(c.switching), switching.caption(c.switching, c.points.labels_resolved))
+    for number, extra in enumerate(c.supplements, 1):
+        name = f"supplement-{number}"
+        found[name] = (supplement.draw(extra, name), "")
     return {name: Drawing(Markup(svg), caption, name) for name, (svg, caption) in found.items() if svg}
 
 

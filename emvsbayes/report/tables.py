@@ -17,6 +17,7 @@ from emvsbayes.comparison.record import (
     Provenance,
     Published,
     Restarts,
+    Sheet,
     Singularity,
     Step,
     Switching,
@@ -50,20 +51,38 @@ def checks(found: list[Check]) -> Table:
     )
 
 
+def sheet(found: Sheet) -> Table:
+    """A table of a supplement; a column is one of words if nothing in it is a number."""
+    rows = [[cell if isinstance(cell, str) else fmt.number(cell) for cell in row] for row in found.rows]
+    numbers = {j for row in found.rows for j, cell in enumerate(row) if isinstance(cell, int | float)}
+    words = frozenset(range(len(found.headers))) - numbers
+    return Table(found.caption, found.headers, rows, words, found.note)
+
+
 def published(found: list[Published]) -> Table:
-    """Numbers in print beside ours."""
+    """Numbers in print beside ours; a print from another sample with the sds by which samples differ."""
+    sampled = any(p.sampling_sds is not None for p in found)
     rows = [
         [
             p.what,
             p.name,
             ", ".join(fmt.fixed(value, p.digits) for value in p.printed),
-            ", ".join(fmt.fixed(value, p.digits + 2) for value in p.ours),
+            ", ".join(fmt.fixed(value, p.digits + (1 if p.sampling_sds else 2)) for value in p.ours),
+            *([_sds(p)] if sampled else []),
             _verdict(p.passed),
         ]
         for p in found
     ]
-    headers = ["what", "field", "in print", "here", "same as printed"]
-    return Table("Numbers in print beside ours", headers, rows, frozenset({1, 4}))
+    if not sampled:
+        headers = ["what", "field", "in print", "here", "same as printed"]
+        return Table("Numbers in print beside ours", headers, rows, frozenset({1, 4}))
+    headers = ["what", "field", "in print", "here", "sampling sd", "agrees"]
+    note = (
+        "A row with sampling sds was printed for another sample of the same model: it agrees where every number in "
+        "print lies within 4 sampling sds of ours, measured on data sets of the same size drawn from our fit and "
+        "fitted from the same start. Any other row agrees where ours rounds to what is printed."
+    )
+    return Table("Numbers in print beside ours", headers, rows, frozenset({1, 2, 3, 4, 5}), note)
 
 
 def parameters(points: Points) -> Table:
@@ -117,7 +136,14 @@ def scores(points: Points) -> Table:
         for s in points.scores
     ]
     headers = ["estimate", "log-likelihood", "log prior", "log posterior", "passes", "BIC", "ICL", "status"]
-    note = "In nats; the log posterior is unnormalised: log-likelihood plus log prior. Smaller BIC and ICL are better."
+    note = "In nats; the log posterior is unnormalised: log-likelihood plus log prior."
+    given = [
+        name
+        for name, values in (("BIC", [s.bic for s in points.scores]), ("ICL", [s.icl for s in points.scores]))
+        if any(value is not None for value in values)
+    ]
+    if given:
+        note += f" Smaller {' and '.join(given)} {'are' if len(given) > 1 else 'is'} better."
     return Table("Scores of the estimates", headers, rows, frozenset({7}), note)
 
 
@@ -144,19 +170,21 @@ def labellings(switching: Switching) -> Table:
     return Table("Labellings visited", ["labelling", "share of the draws"], rows, note=note)
 
 
-def switches(switching: Switching) -> Table:
-    """What each chain did."""
+def switches(switching: Switching, *, labels: bool = True) -> Table:
+    """What each chain did; without `labels` there are none to switch."""
     columns = (switching.switches, switching.agreement, switching.log_likelihood, switching.mode_log_posterior)
     rows = [
         [f"chain {i}", fmt.count(n), fmt.percent(agreement), fmt.fixed(log_likelihood, 2), fmt.fixed(mode, 2)]
         for i, (n, agreement, log_likelihood, mode) in enumerate(zip(*columns, strict=True))
     ]
     headers = ["chain", "switches", "rows as the pivot", "mean log-likelihood", "log posterior of its mode"]
+    if not labels:
+        rows, headers = [[row[0], *row[3:]] for row in rows], [headers[0], *headers[3:]]
     return Table("Chain by chain", headers, rows)
 
 
-def convergence(switching: Switching) -> Table:
-    """R-hat and bulk ESS, before and after."""
+def convergence(switching: Switching, *, labels: bool = True) -> Table:
+    """R-hat and bulk ESS, before and after; without `labels` there is no before."""
     rows = [
         [
             c.name,
@@ -169,6 +197,9 @@ def convergence(switching: Switching) -> Table:
     ]
     headers = ["parameter", "R-hat before", "R-hat after", "bulk ESS before", "bulk ESS after"]
     note = "R-hat compares the chains with each other; above 1.01 they do not agree yet."
+    if not labels:
+        rows = [[row[0], row[2], row[4]] for row in rows]
+        return Table("Convergence", ["parameter", "R-hat", "bulk ESS"], rows, note=note)
     return Table("Convergence before and after relabelling", headers, rows, note=note)
 
 
@@ -184,8 +215,8 @@ def outcomes(singularity: Singularity) -> Table:
     return Table("What became of the starts", ["", "maximum likelihood", "MAP"], counts)
 
 
-def optima(restarts: Restarts) -> Table:
-    """Distinct optima with their parameters, best first."""
+def optima(restarts: Restarts, e_step: str = "exact") -> Table:
+    """Distinct optima with their parameters, best first; under a hard E-step they are those of the bound."""
     rows = [
         [
             fmt.count(o.number),
@@ -197,7 +228,10 @@ def optima(restarts: Restarts) -> Table:
     ]
     left = len(restarts.optima) - len(rows)
     name = {"ml": "maximum likelihood", "map": "MAP"}[restarts.objective]
-    objective = {"ml": "log-likelihood", "map": "log posterior"}[restarts.objective]
+    heights = {"ml": "log-likelihood", "map": "log posterior"}
+    if e_step == "hard":
+        heights = {"ml": "bound", "map": "bound + log prior"}
+    objective = heights[restarts.objective]
     note = f"{left} more, all lower, are in result.json." if left else ""
     return Table(f"Optima of {name}", ["optimum", objective, "starts", "parameters"], rows, frozenset({3}), note)
 
@@ -223,8 +257,8 @@ def collapsed(restarts: Restarts) -> Table:
     return Table(f"Collapsed starts under {name}", headers, rows, frozenset({3}), note)
 
 
-def half_steps(climb: Climb) -> Table:
-    """The first half-steps and the last."""
+def half_steps(climb: Climb, name: str = "", *, alone: bool = False) -> Table:
+    """The first half-steps and the last; `name` as in `format.climb_names`, `alone` where no fit is counted in."""
     steps = climb.steps
     shown: list[Step | None] = list(steps)
     if len(steps) > FIRST + LAST:
@@ -239,12 +273,13 @@ def half_steps(climb: Climb) -> Table:
         numbers = [fmt.fixed(step.elbo, places), gap, fmt.fixed(step.log_likelihood, places)]
         check = [fmt.fixed(step.log_prior, 4), "0" if step.residual == 0 else fmt.number(step.residual, 1)]
         rows.append([f"{step.passes:g}", step.half, *numbers, *check])
-    name = {"ml": "maximum likelihood", "map": "MAP"}[climb.objective]
+    name = name or fmt.climb_names([climb])[0]
     headers = ["pass", "half-step", "ELBO", "KL", "log-likelihood", "log prior", "residual"]
     rate = "" if climb.rate is None else f" Observed rate of convergence: {fmt.number(climb.rate, 3)}."
+    whose = "" if alone else " and of the best fit"
     note = (
         "The residual is ELBO + KL − log-likelihood, relative to max(1, |log-likelihood|); "
-        f"the largest is over {fmt.count(climb.n_half_steps)} half-steps, of this climb and of the best fit.{rate}"
+        f"the largest is over {fmt.count(climb.n_half_steps)} half-steps, of this climb{whose}.{rate}"
     )
     return Table(f"Half-steps of {name}", headers, rows, frozenset({1}), note)
 
@@ -266,6 +301,12 @@ def _name(name: str, k: int) -> str:
     return Markup('<span class="mark" style="color:{}" aria-hidden="true">{}</span> {}').format(
         style.color, style.glyph, name
     )
+
+
+def _sds(p: Published) -> str:
+    if p.sampling_sds is None:
+        return fmt.NONE
+    return ", ".join(fmt.fixed(value, p.digits + 1) for value in p.sampling_sds)
 
 
 def _verdict(passed: bool) -> str:

@@ -14,20 +14,22 @@ import numpy as np
 from emvsbayes.comparison.decomposition import compare_decomposition, teaching_start
 from emvsbayes.comparison.picture import make_picture
 from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
-from emvsbayes.comparison.record import Comparison, Listings, Provenance, Published, Subject
+from emvsbayes.comparison.record import Comparison, Listings, Provenance, Subject
 from emvsbayes.comparison.scalars import scalars
 from emvsbayes.comparison.singularity import compare_singularity
 from emvsbayes.comparison.switching import compare_switching, unresolved
-from emvsbayes.comparison.verdict import checks, verdict
+from emvsbayes.comparison.verdict import SOFT_MAP, checks, verdict
 from emvsbayes.core.alignment import Permutation, align_responsibilities, label_classes, permute
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.trace import Run
 from emvsbayes.fits import Fit
-from emvsbayes.fitting import as_stop, fit_problem
+from emvsbayes.fitting import as_stop, fit_problem, schedule_of
 from emvsbayes.problem import Problem
 from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
-from emvsbayes.studies.spec import PublishedNumber, Study
+from emvsbayes.studies.published import published_numbers, watched
+from emvsbayes.studies.spec import Study
+from emvsbayes.studies.supplements import SUPPLEMENTS
 
 Say = Callable[[str], None]
 TO_GAIN = 1e-4  # nats that a fit may be short of its optimum
@@ -44,6 +46,8 @@ class Fits:
 
     def order(self, problem: Problem, params: Any) -> Permutation:
         """The permutation that gives `params` the labels of the MAP fit."""
+        if not has_components(problem):
+            return np.arange(1)
         r = problem.family.e_step(params, problem.data).responsibilities
         return align_responsibilities(r, self.map.responsibilities, problem.data.row_weights, self.classes)
 
@@ -78,7 +82,13 @@ class Clock:
 
 def fit_both(problem: Problem, study: Study, prior: Any) -> Fits:
     """ML and MAP from the same starts, to the end, aligned."""
-    given = {"start": study.start, "n_starts": study.n_starts, "stop": as_stop(study.stop), "seed": study.seed}
+    given = {
+        "start": study.start,
+        "n_starts": study.n_starts,
+        "e_step": study.e_step,
+        "stop": as_stop(study.stop),
+        "seed": study.seed,
+    }
     fits = Fits(
         ml=_finished(problem, fit_problem(problem, **given), study),
         map=_finished(problem, fit_problem(problem, prior=prior, **given), study),
@@ -88,21 +98,28 @@ def fit_both(problem: Problem, study: Study, prior: Any) -> Fits:
     slot = {int(old): new for new, old in enumerate(order)}
     events = tuple(replace(e, component=slot.get(e.component, e.component)) for e in run.events)
     params = permute(run.params, order, problem.family.component_axes)
-    return replace(fits, ml=replace(fits.ml, run=replace(run, params=params, q=run.q.permuted(order), events=events)))
+    q = run.q.permuted(order) if has_components(problem) else run.q
+    return replace(fits, ml=replace(fits.ml, run=replace(run, params=params, q=q, events=events)))
+
+
+def has_components(problem: Problem) -> bool:
+    """Whether rows belong to components; in a regression all rows share one latent."""
+    return "components" in problem.family.capabilities
 
 
 def _finished(problem: Problem, fit: Fit, study: Study) -> Fit:
     """The fit run on from its best start where EM is so slow that the tolerance left more than 1e-4 nats to gain."""
     if study.stop or not _short(fit.run):
         return fit
-    run = run_em(problem.family, problem.data, fit.start, prior=fit.prior, stop=LONG)
+    schedule = schedule_of(problem, fit.e_step)
+    run = run_em(problem.family, problem.data, fit.start, prior=fit.prior, schedule=schedule, stop=LONG)
     return replace(fit, run=run) if run.status.usable else fit
 
 
 def sample_and_relabel(problem: Problem, study: Study, prior: Any, fits: Fits, *, fresh: bool, say: Say) -> Posterior:
     """Draws, relabelled to the MAP fit, and pm.find_MAP's mode under the same labels."""
     from emvsbayes.bayes.sampling import sample_problem
-    from emvsbayes.relabelling import relabel
+    from emvsbayes.relabelling.trees import relabel, without_labels
 
     raw = sample_problem(
         problem,
@@ -115,7 +132,7 @@ def sample_and_relabel(problem: Problem, study: Study, prior: Any, fits: Fits, *
         map_start=fits.map.start,
         say=say,
     )
-    relabelled = relabel(raw, method="ecr", pivot=fits.map)
+    relabelled = relabel(raw, method="ecr", pivot=fits.map) if has_components(problem) else without_labels(raw)
     found = {name: variable.values for name, variable in raw["map_estimate"].data_vars.items()}
     mode = replace(fits.map.params, **found)
     return Posterior(raw, relabelled, permute(mode, fits.order(problem, mode), problem.family.component_axes))
@@ -136,12 +153,14 @@ def assemble(
     """The four questions answered, and everything else a page shows. `data` is what the listings should read."""
     family, stop = problem.family, as_stop(study.stop)
     ml, map_ = fits.ml, fits.map
+    schedule = schedule_of(problem, ml.e_step)
     say("EM: random starts")
-    singularity = compare_singularity(problem, prior, stop, study.seed)
+    singularity = compare_singularity(problem, prior, stop, study.seed, schedule)
     clock.lap("restarts")
 
     listed = scalars(map_.params, family, problem.data.columns)
     scores = [score("ML (EM)", ml, prior, problem.data), score("MAP (EM)", map_, prior, problem.data)]
+    besides = [e_step for e_step in study.beside or ([] if ml.e_step == "exact" else ["exact"]) if e_step != ml.e_step]
     switching, resolved, reason = None, None, "nothing was sampled"
     if posterior is not None:
         from emvsbayes.bayes.diagnosis import diagnose
@@ -162,24 +181,37 @@ def assemble(
         scores.append(score_at("pm.find_MAP", family, posterior.mode, prior, problem.data, status))
     mode = None if posterior is None else posterior.mode
     starts = [fit_starts("ml", ml), fit_starts("map", map_)]
-    points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, starts, reason)
 
     start = (
         problem.start(study.start)
         if isinstance(study.start, Mapping)
         else teaching_start(ml.restarts, map_.restarts) or ml.start
     )
-    climb = run_em(family, problem.data, start, stop=stop)
-    map_climb = run_em(family, problem.data, start, prior=prior, stop=stop)
-    decomposition = compare_decomposition(climb, map_climb, [ml.run, map_.run])
-    published = [_published(entry, study, problem) for entry in study.published]
+    climb = run_em(family, problem.data, start, schedule=schedule, stop=stop)
+    map_climb = run_em(family, problem.data, start, prior=prior, schedule=schedule, stop=stop)
+    beside = []
+    for e_step in besides:  # the same model from the same start, with the other E-step
+        other = fit_problem(problem, start=start, e_step=e_step, stop=stop)
+        beside.append((e_step, other.run))
+        scores.append(score(f"ML, {e_step} E-step", other, prior, problem.data))
+        if e_step == "exact":
+            peak = fit_problem(problem, prior=prior, start=map_.params, e_step=e_step, stop=LONG)
+            scores.append(score(SOFT_MAP, peak, prior, problem.data))
+    decomposition = compare_decomposition(climb, map_climb, [ml.run, map_.run], ml.e_step, beside)
+    points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, starts, reason)
+    published = published_numbers(study, problem)
     certificate = None if posterior is None else posterior.certificate
-    labels = map_.responsibilities.argmax(axis=1)
-    picture = make_picture(problem, start, None, climb.passes, labels, fits.order(problem, climb.params))
+    labels = map_.responsibilities.argmax(axis=1) if has_components(problem) else np.zeros(problem.data.n_rows, int)
+    order = fits.order(problem, climb.params)
+    picture = make_picture(problem, start, schedule, climb.passes, labels, order, study.panels)
+    supplements = []
+    for name in (*study.supplements, *([family.name] if family.name in SUPPLEMENTS else [])):
+        say(f"supplement: {name}")
+        supplements += SUPPLEMENTS[name](problem, study, fits, posterior)
     clock.lap("comparison")
 
     return Comparison(
-        subject=_subject(study, problem, prior),
+        subject=_subject(study, problem, prior, ml.e_step),
         verdict=verdict(points, switching, singularity, decomposition),
         points=points,
         switching=switching,
@@ -189,11 +221,12 @@ def assemble(
         published=published,
         checks=checks(points, switching, decomposition, certificate, published),
         listings=Listings(
-            em=em_listing(problem, study, data, start, climb.passes),
+            em=em_listing(problem, study, data, start, climb.passes, ml.e_step),
             steps=steps_listing(family),
             pymc=pymc_listing(problem, study, data, start),
         ),
         provenance=_provenance(study, problem, command, posterior, clock.seconds),
+        supplements=supplements,
     )
 
 
@@ -214,17 +247,7 @@ def _chain_modes(problem: Problem, prior: Any, tree: Any, like: Any) -> list[flo
     return found
 
 
-def _published(entry: PublishedNumber, study: Study, problem: Problem) -> Published:
-    """A number in print beside ours: EM from the study's start, or one M-step with the labels known."""
-    data = problem.data if entry.labels is None else replace(problem.data, labels=np.asarray(entry.labels))
-    stop = as_stop({"tol": 0.0, "max_passes": entry.passes if entry.labels is None else 1})
-    run = run_em(problem.family, data, problem.start(study.start), stop=stop, record=False)
-    ours = np.ravel(getattr(run.params, entry.field)).tolist()
-    agree = all(round(a, entry.digits) == round(b, entry.digits) for a, b in zip(ours, entry.values, strict=True))
-    return Published(entry.what, entry.field, entry.values, ours, entry.digits, agree)
-
-
-def _subject(study: Study, problem: Problem, prior: Any) -> Subject:
+def _subject(study: Study, problem: Problem, prior: Any, e_step: Any) -> Subject:
     family = problem.family
     looks = family.default_prior_note if study.prior == "default" else "The prior was given."
     mode = "; ".join(f"{name}: {what}" for name, what in problem.twin.prior_on.items() if name not in family.fixed)
@@ -242,7 +265,8 @@ def _subject(study: Study, problem: Problem, prior: Any) -> Subject:
         source=study.source,
         prior=family.describe_prior(prior),
         prior_note=f"{looks} A mode depends on the quantity that carries the density; here that is {mode}.",
-        notes=study.notes,
+        notes=[*study.notes, *watched(study, problem)],
+        e_step=e_step,
     )
 
 

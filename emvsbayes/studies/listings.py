@@ -24,7 +24,7 @@ params = problem.start(
 )
 
 for passes in range({passes}):
-    q = family.e_step(params, data)         # E half-step: q <- p(Z | X, params)
+    q = {e_step}
     stats = family.expect(q, data, params)  # expected sufficient statistics
     params = family.m_step(stats, params)   # M half-step: params <- argmax E_q[ln p(X, Z | params)]
 
@@ -50,13 +50,18 @@ if __name__ == "__main__":
 """
 
 
+E_STEP = {
+    "exact": "family.e_step(params, data)         # E half-step: q <- p(Z | X, params)",
+    "hard": "family.e_step(params, data).hardened()  # E half-step: each row to its most probable component",
+}
+SETTLED = ("variance",)  # settings that are learned where they are not given
 PRINTED = 5000  # most numbers of a data set from memory that a listing prints
 
 
-def em_listing(problem: Problem, study: Any, data: Any, start: Any, passes: int) -> str:
+def em_listing(problem: Problem, study: Any, data: Any, start: Any, passes: int, e_step: str) -> str:
     """The loop of one maximum-likelihood run from `start`, as a script; `data` None stands for the study's own."""
     imports, call = _pose(problem, study, data)
-    return EM.format(imports=imports, pose=call, start=_start(start), passes=passes).lstrip()
+    return EM.format(imports=imports, pose=call, start=_start(start), passes=passes, e_step=E_STEP[e_step]).lstrip()
 
 
 def steps_listing(family: Any) -> str:
@@ -101,7 +106,9 @@ def _pose(problem: Problem, study: Any, data: Any) -> tuple[str, str]:
     elif isinstance(data, str | Path):
         table = repr(str(data))
     words = [repr(study.family), table, f"n_components={study.n_components}"]
-    words += [f"{name}={value!r}" for name in ("settings", "fixed") if (value := getattr(study, name))]
+    settled = {n: v for n in problem.twin.settings if n in SETTLED and (v := getattr(problem.family, n)) is not None}
+    given = {"settings": {**study.settings, **settled}, "fixed": study.fixed}
+    words += [f"{name}={value!r}" for name, value in given.items() if value]
     known, weights = problem.data.labels, problem.data.row_weights
     words += [] if known is None else [f"labels={known.tolist()}"]
     words += [] if (weights == 1).all() else [f"sample_weight={weights.tolist()}"]

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from emvsbayes.bayes.sampling import check_request as check_sampling
 from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
 from emvsbayes.fits import Fit
-from emvsbayes.fitting import as_stop, check_request
+from emvsbayes.fitting import as_e_step, as_stop, check_request, settle
 from emvsbayes.problem import identify, pose
 from emvsbayes.studies.assembly import Clock, Say, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
 from emvsbayes.tables import Table, as_table
+
+LARGE, LARGE_STARTS = 200_000, 3  # entries (N · D) of a file beyond which a study is not sampled; starts of EM then
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def compare(
     fixed: Mapping[str, Any] | None = None,
     labels: Any = None,
     sample_weight: Any = None,
+    e_step: str | None = None,
     stop: Mapping[str, Any] | None = None,
     draws: int = 1000,
     tune: int = 1000,
@@ -97,6 +102,7 @@ def compare(
         start=plain(start),
         fixed=plain(fixed),
         n_starts=n_starts,
+        e_step=e_step,
         stop=plain(as_stop(stop)) if stop else {},
         draws=draws,
         tune=tune,
@@ -112,11 +118,42 @@ def run(name: str, *, sampling: bool = True, fresh: bool = False, say: Say | Non
     return run_study(STUDIES[name], sampling=sampling, fresh=fresh, say=say)
 
 
-def run_study(study: Study, *, sampling: bool = True, fresh: bool = False, say: Say | None = None) -> Compared:
-    """The comparison of a study."""
+def run_study(
+    study: Study,
+    *,
+    data: str | Path | None = None,
+    labels: Any = None,
+    sampling: bool = True,
+    fresh: bool = False,
+    say: Say | None = None,
+) -> Compared:
+    """The comparison of a study.
+
+    `data` is a file to put in the place of the study's own, such as images in IDX format, and `labels` (N,) are known
+    components of its rows. Of more than 200 000 entries nothing is sampled, EM has 3 starts, and the page says so.
+    """
     command = f"emvsbayes run {study.name}"
+    sampling = sampling and study.sampling
+    source = study.table()
+    if data is not None:
+        path = Path(data).resolve()
+        command += f" --data {data}"
+        source = as_table(path)
+        study = replace(study, data=str(path), columns=None, source=path.name, notes=[], published=[])
+        if source.n_rows * len(source.columns) > LARGE:
+            note = f"{source.n_rows} rows of {len(source.columns)} numbers are more than {LARGE} entries: nothing was"
+            note += f" sampled, and EM had {LARGE_STARTS} starts."
+            study, sampling = replace(study, notes=[note], n_starts=LARGE_STARTS), False
     return _compare(
-        study, study.table(), None, None, data=None, command=command, sampling=sampling, fresh=fresh, say=say
+        study,
+        source,
+        labels,
+        None,
+        data=None if data is None else source,
+        command=command,
+        sampling=sampling,
+        fresh=fresh,
+        say=say,
     )
 
 
@@ -151,10 +188,11 @@ def _compare(
     prior = problem.family.proper_prior(prior)
 
     check_request(problem, prior=prior, start=study.start, n_starts=study.n_starts, seed=study.seed)
-    as_stop(study.stop)
+    as_e_step(study.e_step, problem)
     if sampling:
         check_sampling(problem, draws=study.draws, tune=study.tune, chains=study.chains, seed=study.seed)
     say("EM: maximum likelihood and MAP")
+    problem = settle(problem, start=study.start, n_starts=study.n_starts, stop=as_stop(study.stop), seed=study.seed)
     fits = fit_both(problem, study, prior)
     clock.lap("em")
     posterior = None

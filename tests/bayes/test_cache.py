@@ -72,7 +72,7 @@ def test_every_difference_has_another_name(monkeypatch):
         name(fixed={"weights": [0.5, 0.5]}),
         name(fixed={"weights": [0.4, 0.6]}),
         name(fixed={"means": X[:2]}),
-        *(_with_covariance(c) for c in ("tied", "diag", "spherical")),
+        *(_with_covariance(c) for c in ("tied", "diag", "spherical", "EII")),
     ]
     monkeypatch.setattr(cache, "versions", lambda: {"pymc": "0.0"})
     found.append(name())

@@ -154,13 +154,24 @@ def test_run_writes_reports_and_the_gallery(call, here):
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in (here / "out").iterdir()) == ["index.html", "two-coins"]
     assert done.stdout.splitlines()[-1] == "out/two-coins/index.html"
-    every = call("run", "--all", "--no-sampling", "--out", "all")
-    assert every.exit_code == 0, every.output
-    assert {path.name for path in (here / "all").iterdir()} == {"index.html", *eb.STUDIES}
-    gallery = (here / "all" / "index.html").read_text()
-    for study in eb.STUDIES.values():
-        assert study.title in gallery
+    both = call("run", "two-coins", "heights", "--no-sampling", "--out", "out")
+    assert both.exit_code == 0, both.output
+    assert {path.name for path in (here / "out").iterdir()} == {"index.html", "two-coins", "heights"}
+    gallery = (here / "out" / "index.html").read_text()
+    for name in ("two-coins", "heights"):
+        assert eb.STUDIES[name].title in gallery
 
+
+def test_all_begins_with_the_first_study(call, here, monkeypatch):
+    asked = []
+
+    def run_study(study, **given):
+        asked.append(study.name)
+        raise eb.InputError("enough")  # of the first
+
+    monkeypatch.setattr("emvsbayes.studies.run_study", run_study)
+    assert call("run", "--all", "--out", "out").exit_code == 2
+    assert asked == [next(iter(eb.STUDIES))]
 
 def test_render_draws_the_same_page(call, here):
     assert call("run", "two-coins", "--no-sampling", "--out", "out").exit_code == 0
@@ -191,7 +202,7 @@ def test_list(call):
     assert done.stderr == ""
     for name in (*eb.FAMILIES, *eb.STUDIES):
         assert name in done.stdout
-    for word in ("full", "tied", "diag", "spherical", "fixed"):
+    for word in ("full", "tied", "diag", "spherical", "EII", "fixed"):
         assert word in done.stdout
 
 

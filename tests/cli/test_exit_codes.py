@@ -103,3 +103,24 @@ def test_version(call):
     import emvsbayes
 
     assert emvsbayes.__version__ in call("--version").stdout
+
+
+@pytest.mark.parametrize(("declared", "code"), [("fine", 3), ("unresolved", 0), ("singular", 3), ("not converged", 3)])
+def test_a_study_that_ends_as_declared_is_fine(declared, code, call, here, monkeypatch):
+    """A posterior that stays unresolved is a result where the study says so; the report is written either way."""
+    from dataclasses import replace
+
+    import msgspec
+
+    from emvsbayes import studies
+    from emvsbayes.studies import STUDIES, runner
+
+    study = msgspec.structs.replace(STUDIES["two-coins"], outcome=declared)
+    found = runner.run_study(study, sampling=False)
+    unresolved = replace(found, record=replace(found.record, switching=object()))
+    monkeypatch.setattr(studies, "STUDIES", {"two-coins": study})
+    monkeypatch.setattr(studies, "run_study", lambda *args, **options: unresolved)
+    monkeypatch.setattr(runner.Compared, "save", lambda self, folder: folder / "index.html")
+    done = call("run", "--all", "--out", "out")
+    assert done.exit_code == code, done.output
+    assert (here / "out" / "index.html").exists()

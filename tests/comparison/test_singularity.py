@@ -99,13 +99,14 @@ def test_coins_cannot_collapse(monkeypatch):
     assert "beta" in found.how.lower()
 
 
-@pytest.mark.parametrize("covariance", ["tied", "diag", "spherical"])
+@pytest.mark.parametrize("covariance", ["tied", "diag", "spherical", "EII"])
 def test_every_structure(covariance, monkeypatch):
     monkeypatch.setattr(singularity, "N_STARTS", 8)
     problem = pose("gaussian_mixture", X, n_components=3, settings={"covariance": covariance})
     found = compare_singularity(problem, problem.prior("default"), STOP, 0)
     assert found.map.n_singular == 0
-    if covariance == "tied":
+    if covariance in ("tied", "EII"):
+        assert found.bounded
         assert found.ml.n_singular == 0  # 42 rows that are not on a line hold one covariance open
 
 

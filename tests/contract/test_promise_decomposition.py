@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from cases import CASES, PASSES, posed, random_params, random_q, run, starting
+from cases import CASES, PASSES, assert_identical, posed, random_params, random_q, run, starting, those_that
 
 from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.trace import Status
@@ -80,7 +80,7 @@ def test_decomposition_wherever_moments_are_measured(name):
     assert abs(residual(problem, params, q, starting(name))) < RESIDUAL
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", those_that("components"))
 def test_decomposition_for_one_hot_q(name):
     """q may put all its mass on any component that the posterior allows."""
     problem = posed(name)[0]
@@ -138,4 +138,4 @@ def test_scores_belong_to_the_parameters_beside_them(name):
     expected = 0.0 if prior is None else problem.family.log_prior(result.params, prior)
     assert result.log_prior == last.log_prior == expected
     exact = problem.family.e_step(result.params, problem.data)
-    assert np.array_equal(result.q.log_r, exact.log_r)
+    assert_identical(result.q, exact)

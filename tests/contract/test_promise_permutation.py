@@ -17,7 +17,12 @@ def permuted_prior(prior, permutation):
     if prior is None:
         return None
     k, changes = len(permutation), {}
-    for group, names in {"probs": ("a", "b"), "weights": ("concentration",), "means": ("location",)}.items():
+    for group, names in {
+        "probs": ("a", "b"),
+        "weights": ("concentration",),
+        "means": ("location",),
+        "centers": ("location",),
+    }.items():
         record = getattr(prior, group, None)
         for name in names if record is not None else ():
             value = getattr(record, name)

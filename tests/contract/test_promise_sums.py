@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from cases import CASES, assert_close, posed, random_q, rows, run, starting
+from cases import CASES, assert_close, posed, random_q, rows, run, starting, those_that
 
 import emvsbayes as eb
 from emvsbayes.core.em import Stop, run_em
@@ -17,7 +17,7 @@ def row_log_r(q, index):
     return type(q)(q.log_r[index])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", those_that("rowwise"))
 def test_statistics_add_over_row_blocks(name):
     problem = posed(name)[0]
     family, data = problem.family, problem.data

@@ -14,7 +14,7 @@ K, D = 3, 2
 X = blobs(n=60, d=D, k=K)
 PSI = np.array([[2.0, 0.4], [0.4, 1.0]])
 NU, KAPPA, M0, ALPHA = 6.5, 0.7, np.array([0.5, -1.0]), np.array([1.5, 2.0, 4.0])
-SCALE = {"full": PSI, "tied": PSI, "diag": np.array([2.0, 1.0]), "spherical": 1.5}
+SCALE = {"full": PSI, "tied": PSI, "diag": np.array([2.0, 1.0]), "spherical": 1.5, "EII": 1.5}
 
 
 def matrices(params, covariance):
@@ -23,6 +23,7 @@ def matrices(params, covariance):
         "tied": lambda c: [c] * K,
         "diag": lambda c: [np.diag(v) for v in c],
         "spherical": lambda c: [v * np.eye(D) for v in c],
+        "EII": lambda c: [c * np.eye(D)] * K,
     }[covariance](params.covariances)
 
 
@@ -113,7 +114,8 @@ def test_default_prior_of_fraley_and_raftery(covariance):
     problem = pose("gaussian_mixture", data, n_components=K, settings={"covariance": covariance})
     prior = problem.prior("default")
     S = np.cov(data.T) / K ** (2 / D)
-    scale = {"full": S, "tied": S, "diag": np.diag(S), "spherical": np.diag(S).mean()}[covariance]
+    mean = np.diag(S).mean()
+    scale = {"full": S, "tied": S, "diag": np.diag(S), "spherical": mean, "EII": mean}[covariance]
     np.testing.assert_allclose(prior.covariances.scale, scale)
     np.testing.assert_allclose(prior.means.location, data.mean(axis=0))
     assert (prior.means.strength, prior.covariances.dof, prior.weights.concentration) == (0.01, D + 2, 1)
@@ -128,11 +130,13 @@ def test_map_of_one_component_in_closed_form(covariance, d):
     fit = eb.fit("gaussian_mixture", data, n_components=1, prior="default", settings={"covariance": covariance})
     # m0 is the column mean, so that the posterior mean is too, and the prior on means adds one count and no scatter
     scatter, psi, nu = (data - mean).T @ (data - mean), np.cov(data.T).reshape(d, d), d + 2
+    round_ = (np.trace(scatter) + np.trace(psi) / d) / (d * n + nu + d + 2)
     expected = {
         "full": lambda: (scatter + psi)[None] / (n + nu + d + 2),
         "tied": lambda: (scatter + psi) / (n + nu + d + 2),
         "diag": lambda: np.diag(scatter + psi)[None] / (n + nu + 3),
-        "spherical": lambda: np.array([(np.trace(scatter) + np.trace(psi) / d) / (d * n + nu + d + 2)]),
+        "spherical": lambda: np.array([round_]),
+        "EII": lambda: np.array(round_),
     }[covariance]()
     np.testing.assert_allclose(fit.params.means[0], mean)
     np.testing.assert_allclose(fit.params.covariances, expected, rtol=1e-9)

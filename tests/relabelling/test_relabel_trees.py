@@ -22,6 +22,7 @@ DIMS = {
     "tied": ("feature", "feature_bis"),
     "diag": ("component", "feature"),
     "spherical": ("component",),
+    "EII": (),
 }
 
 
@@ -39,7 +40,7 @@ def tree_about(fit, observed, constant, rng, fixed=()):
             constant = {**constant, name: (dims_of(name, fit.family), value)}
             continue
         draws = value * np.exp(0.01 * rng.normal(size=(CHAINS, DRAWS, *value.shape)))
-        if name == "covariances" and value.shape[-1:] == value.shape[-2:-1]:
+        if name == "covariances" and value.ndim > 1 and value.shape[-1] == value.shape[-2]:
             draws = (draws + np.swapaxes(draws, -1, -2)) / 2
         dims = ("chain", "draw", *dims_of(name, fit.family))
         straight[name] = xr.DataArray(draws, dims=dims)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
+import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -184,7 +187,7 @@ def score(name, fit):
 
 def climb(objective, fit):
     steps = [rec.Step(s.passes, s.half, s.elbo, s.kl, s.log_likelihood, s.log_prior, s.residual) for s in fit.trace]
-    return rec.Climb(objective, steps[:400], len(steps), fit.trace.largest_residual, 0.61)
+    return rec.Climb(objective, steps[:400], len(steps), fit.trace.largest_residual, 0.61, fit.e_step)
 
 
 def followed(objective, fit, again):
@@ -273,6 +276,136 @@ def collapsing(X):
     }
 
 
+def png(pixels):
+    """An 8-bit picture, grey (h, w) or RGB (h, w, 3), in base64."""
+    pixels = np.asarray(pixels, dtype=np.uint8)
+    height, width = pixels.shape[:2]
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    whole = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return base64.b64encode(whole).decode()
+
+
+def supplements():
+    """Words, a table with text, numbers and nothing, six plots with every kind of layer, and two rows of pictures."""
+    rng = np.random.default_rng(5)
+    digits = [rng.integers(0, 256, (8, 8)) for _ in range(10)]
+    photo = np.clip(np.linspace(0, 255, 90)[:, None, None] + rng.normal(0, 20, (90, 120, 3)), 0, 255)
+    x = np.linspace(0, 6, 40)
+
+    def series(name, kind, y, component=-1, upper=()):
+        return rec.Series(name, kind, x[: len(y)].tolist(), list(map(float, y)), list(map(float, upper)), component)
+
+    assigned = [
+        rec.Plot(
+            f"after E half-step {i}",
+            "eruptions",
+            "waiting",
+            [series("", "points", rng.normal(2 * k, 1, 30), k) for k in range(2)]
+            + [series(f"center {k}", "centers", [2.0 * k + 0.3 * i], k) for k in range(2)],
+        )
+        for i in range(5)
+    ]
+    noise = rng.normal(0, 0.2, 40)
+    curves = rec.Plot(
+        "evidence",
+        "ln λ",
+        "nats",
+        [
+            series("95 % band", "band", np.sin(x) - 0.4, upper=np.sin(x) + 0.4),
+            series("bound", "line", np.sin(x) - 0.1),
+            series("evidence", "line", np.sin(x)),
+            series("test error", "points", np.sin(x) + noise),
+        ],
+    )
+    sheet = rec.Sheet(
+        "Cost by number of components",
+        ["K", "initial", "cost", "share"],
+        [["2", "as printed", 13.625, 0.25], ["3 & more", "<i>random</i>", -1234567.25, None]],
+        "J of K-means, in squared units.",
+    )
+    return [
+        rec.Supplement(
+            "K-means, step by step", ["Figure 9.1 again.", "It <ends> after 4."], [sheet], [*assigned, curves]
+        ),
+        rec.Supplement(
+            "Pictures",
+            ["Means as pictures."],
+            rasters=[
+                [rec.Raster(f"component {k}", png(d), 8, 8, 9) for k, d in enumerate(digits)],
+                [
+                    rec.Raster(f'K = {k}, "{k / 24:.1f}" <b>', png(photo // (9 * k) * (9 * k)), 120, 90, 2)
+                    for k in (2, 3, 10)
+                ],
+            ],
+        ),
+    ]
+
+
+def hard_and_soft(comparison, X):
+    """The same with hard climbs of EM, and the exact ML climb beside them."""
+    given = {"n_components": 2, "e_step": "hard", "n_starts": 1}
+    start = {"means": [[3.0, 75.0], [3.5, 72.0]], "covariances": [np.cov(X.T)] * 2, "weights": [0.5, 0.5]}
+    ml = eb.fit("gaussian_mixture", X, start=start, **given)
+    mode = eb.fit("gaussian_mixture", X, start=start, prior="default", **given)
+    climbs = [climb("ml", ml), climb("map", mode), comparison.decomposition.climbs[0]]
+    return replace(
+        comparison,
+        subject=replace(comparison.subject, title="K-means", e_step="hard"),
+        decomposition=rec.Decomposition(climbs),
+        supplements=supplements(),
+    )
+
+
+def regression(comparison):
+    """A model without components: a curve in its band, one series a chain, one labelling."""
+    x = np.linspace(0, 1, 25)
+    rng = np.random.default_rng(6)
+    y = np.sin(2 * np.pi * x) + rng.normal(0, 0.25, 25)
+    at = np.linspace(-0.05, 1.05, 80)
+
+    def shown(passes, share):
+        mean, half = share * np.sin(2 * np.pi * at), 0.5 + 3 * (1 - share)
+        band = rec.Band(at.tolist(), mean.tolist(), (mean - half).tolist(), (mean + half).tolist())
+        return rec.Snapshot(passes, [], [], [], band)
+
+    w = comparison.switching
+    trace = rec.TraceSeries("sigma2", w.trace.draw, *[[chain[:1] for chain in w.trace.after]] * 2)
+    names = {"alpha": 4.2, "sigma2": 0.06}
+    return replace(
+        comparison,
+        subject=replace(comparison.subject, title="A curve", family="linear_evidence", n_components=1, e_step="exact"),
+        points=replace(
+            comparison.points,
+            parameters=[rec.Parameter(n, n, -1, v, 1.01 * v) for n, v in names.items()],
+            marginals=[],
+            scores=[replace(s, bic=None, icl=None) for s in comparison.points.scores],
+        ),
+        switching=replace(
+            w,
+            switches=[0] * 4,
+            labellings_visited=1,
+            labellings_possible=1,
+            labelling_shares={"0": 1.0},
+            convergence=[rec.Convergence("sigma2", 1.002, 1.002, 3000.0, 3000.0)],
+            trace=trace,
+            agreement=[1.0] * 4,
+        ),
+        singularity=replace(comparison.singularity, how="random precisions"),
+        picture=rec.Picture(
+            ["x", "y"],
+            np.stack([x, y], axis=1).tolist(),
+            [0] * 25,
+            25,
+            [shown(0, 0.1), shown(1, 0.8), shown(6, 1.0)],
+        ),
+    )
+
+
 def hostile(comparison):
     """The same with markup wherever a user may write."""
     evil = '<b>&"x"</b><script>alert(1)</script>'
@@ -323,6 +456,8 @@ def cases():
             title="Collapse",
         ),
         "hostile": hostile(two),
+        "hard": hard_and_soft(two, plane),
+        "regression": regression(two),
     }
 
 

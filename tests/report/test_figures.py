@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from emvsbayes.comparison.record import Snapshot
-from emvsbayes.report.figures import data, decomposition, points, singularity, switching
+from emvsbayes.report.figures import data, decomposition, points, singularity, supplement, switching
 
-NAMES = ["plane", "line", "coins", "unsampled", "unresolved", "collapsed", "hostile"]
+NAMES = ["plane", "line", "coins", "unsampled", "unresolved", "collapsed", "hostile", "hard", "regression"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -27,6 +28,7 @@ def figures(c):
     }
     if c.switching:
         found["switching"] = switching.draw(c.switching)
+    found |= {f"supplement {i}": supplement.draw(s, f"s-{i}") for i, s in enumerate(c.supplements)}
     return {name: svg for name, svg in found.items() if svg}
 
 
@@ -37,7 +39,7 @@ def words(svg):
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_are_well_formed_and_labelled(comparisons, name):
     found = figures(comparisons[name])
-    assert len(found) >= 5
+    assert len(found) >= 5 - (name == "regression")
     for svg in found.values():
         root = ET.fromstring(svg)
         assert root.tag == f"{SVG}svg"
@@ -114,3 +116,56 @@ def test_panels_of_the_stack_are_consecutive_half_steps(comparisons):
     assert len(cuts) == 3
     assert all(np.diff(place).tolist() == [1] * (len(place) - 1) for place in places)
     assert decomposition.windows(steps[:3]) == [steps[:3]]
+
+
+def test_climbs_are_named_by_objective_and_e_step(comparisons):
+    found = words(decomposition.draw_climb(comparisons["hard"].decomposition))
+    named = [w for w in found if "E-step" in w]
+    wanted = ["Maximum likelihood, hard E-step:", "MAP, hard E-step:", "Maximum likelihood, exact E-step:"]
+    assert sorted(named) == sorted(2 * wanted)
+    assert {"after E", "after M", "the gap after each half-step", "the gap after each M half-step"} <= set(found)
+    assert "E-step" not in decomposition.draw_climb(comparisons["plane"].decomposition)
+    assert "hard" not in decomposition.caption_climb(comparisons["plane"].decomposition)
+    assert "leaves it open" in decomposition.caption_climb(comparisons["hard"].decomposition)
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_any_number_of_climbs(comparisons, n):
+    climbs = (2 * comparisons["hard"].decomposition.climbs)[:n]
+    shown = replace(comparisons["hard"].decomposition, climbs=climbs)
+    assert words(decomposition.draw_climb(shown)).count("pass") == n
+    assert ET.fromstring(decomposition.draw_stack(shown)).tag == f"{SVG}svg"
+
+
+def test_a_model_without_components_is_drawn_as_a_curve(comparisons):
+    picture = comparisons["regression"].picture
+    found = words(data.draw(picture))
+    assert {"predictive mean", "95 % predictive band", "rows", "start", "pass 6, the last", "y"} <= set(found)
+    assert "component 0" not in found
+    flat = [replace(s, band=None) for s in picture.snapshots]
+    assert data.draw(replace(picture, snapshots=flat)) == ""
+    assert ET.fromstring(data.thumbnail(replace(picture, snapshots=flat), "0")).tag == f"{SVG}svg"
+    assert "component 0" not in words(switching.draw(comparisons["regression"].switching))
+
+
+def test_a_supplement_draws_every_layer_and_names_it_once(comparisons):
+    plots, pictures = comparisons["hard"].supplements
+    found = words(supplement.draw(plots, "a"))
+    for name in ["center 0", "center 1", "95 % band", "bound", "evidence", "test error"]:
+        assert found.count(name) == 1 + (name == "evidence")  # also the title of a panel
+    assert found.count("eruptions") == 5
+    assert supplement.draw(pictures, "b") == ""
+    nameless = [replace(p, series=[replace(s, name="") for s in p.series]) for p in plots.plots]
+    assert "center 0" not in words(supplement.draw(replace(plots, plots=nameless), "a"))
+    ids = [set(re.findall(r' id="([^"]*)"', supplement.draw(plots, name))) for name in ("a", "b")]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def test_panels_of_a_hard_stack_reach_the_end(comparisons):
+    steps = comparisons["hard"].decomposition.climbs[0].steps
+    cuts = decomposition.windows(steps, spread=True)
+    places = [steps.index(step) for cut in cuts for step in cut]
+    assert len(cuts) == 3
+    assert places == sorted(set(places))
+    assert cuts[-1][-1].passes >= steps[-1].passes - 1

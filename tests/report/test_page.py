@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 from html import unescape
@@ -9,13 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emvsbayes.comparison.record import Comparison
+from emvsbayes.comparison.record import Comparison, Decomposition
 from emvsbayes.report import format as fmt
 from emvsbayes.report import tables
 from emvsbayes.report.gallery import render_gallery
 from emvsbayes.report.page import render
 
-NAMES = ["plane", "line", "coins", "unsampled", "unresolved", "collapsed", "hostile"]
+NAMES = ["plane", "line", "coins", "unsampled", "unresolved", "collapsed", "hostile", "hard", "regression"]
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -56,7 +57,8 @@ def test_page_needs_nothing_else(pages, name):
     found = Reader(page)
     assert found.addresses
     assert all(a.startswith(("#", "data:image/png;base64,")) for a in found.addresses)
-    assert not {"script", "link", "iframe", "img"} & set(found.tags)
+    assert not {"script", "link", "iframe"} & set(found.tags)
+    assert ("img" in found.tags) == (name == "hard")
     assert "@import" not in page
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
     assert len(page.encode()) < 1_500_000
@@ -185,3 +187,89 @@ def test_gallery_links_to_every_study(comparisons):
     assert all(sentence in page for _, c in entries for sentence in c.verdict)
     assert render_gallery(entries) == page
     assert "No study" in render_gallery([])
+
+
+def test_supplements_stand_between_the_data_and_the_first_question(comparisons, pages):
+    page = pages["hard"]
+    places = [page.index(f'<section id="{name}"') for name in ("q0", "extra-1", "extra-2", "q1")]
+    assert places == sorted(places)
+    assert '<li><a href="#extra-1">K-means, step by step</a></li>' in page
+    assert "extra-1" not in pages["plane"]
+    section = page[places[1] : places[2]]
+    assert '<figure id="supplement-1">' in section
+    assert "It &lt;ends&gt; after 4." in section
+    assert "J of K-means, in squared units." in section
+
+
+def test_numbers_of_a_supplement_are_printed_as_everywhere(comparisons, pages):
+    table = tables.sheet(comparisons["hard"].supplements[0].sheets[0])
+    assert table.rows[0] == ["2", "as printed", fmt.number(13.625), fmt.number(0.25)]
+    assert table.rows[1] == ["3 & more", "<i>random</i>", fmt.number(-1234567.25), fmt.NONE]
+    assert table.words == {0, 1}
+    assert "<td>0.2500</td>" in pages["hard"]
+    assert "&lt;i&gt;random&lt;/i&gt;" in pages["hard"]
+    assert "<i>" not in pages["hard"]
+
+
+def test_pictures_are_in_the_page(comparisons, pages):
+    page = pages["hard"]
+    rows = comparisons["hard"].supplements[1].rasters
+    images = re.findall(r"<img [^>]*>", page)
+    assert len(images) == sum(len(row) for row in rows)
+    for image, raster in zip(images, [r for row in rows for r in row], strict=True):
+        found = re.search(r'src="data:image/png;base64,([^"]*)"', image)[1]
+        assert unescape(found) == raster.png
+        assert base64.b64decode(found, validate=True).startswith(b"\x89PNG")
+        assert f'width="{raster.width * raster.scale}"' in image
+        assert unescape(re.search(r'alt="([^"]*)"', image)[1]) == raster.caption
+    assert page.count("&lt;b&gt;") == 2 * len(rows[1])
+    assert "<b>" not in page
+
+
+def test_a_hard_e_step_is_not_called_exact(comparisons, pages):
+    hard, soft = ("".join(Reader(pages[name]).text) for name in ("hard", "plane"))
+    assert "leaves it open: KL = −Σ ln p(zn = k*n | xn, θ)" in hard
+    assert "sets q to the posterior of Z, so that the gap is 0" not in hard
+    assert "gives every row wholly" in hard
+    assert "sets q to the posterior of Z, so that the gap is 0" in soft
+    assert "hard" not in soft
+    for name in ["maximum likelihood, hard E-step", "MAP, hard E-step", "maximum likelihood, exact E-step"]:
+        assert f"Half-steps of {name}" in hard
+        assert f"{fmt.sentence(name)}: the largest" in hard
+    assert "Half-steps of maximum likelihood" in soft
+    assert tables.optima(comparisons["hard"].singularity.ml, "hard").headers[1] == "bound"
+
+
+def test_a_hard_climb_beside_exact_ones_is_named(comparisons):
+    plane, hard = (comparisons[name].decomposition.climbs for name in ("plane", "hard"))
+    text = "".join(Reader(render(replace(comparisons["plane"], decomposition=Decomposition([*plane, hard[0]])))).text)
+    assert "sets q to the posterior of Z, so that the gap is 0" in text
+    assert "A hard E half-step, drawn beside, makes q one-hot" in text
+    assert "Maximum likelihood, hard E-step: the largest" in text
+    assert "MAP, exact E-step: the largest" in text
+
+
+def test_a_model_without_components_has_no_words_for_them(comparisons, pages):
+    text = "".join(Reader(pages["regression"]).text)
+    assert "This model has no components" in text
+    for phrase in [
+        "every row, how probable each component",
+        "Components count from 0",
+        "K! equal copies",
+        "draws were relabelled by",
+    ]:
+        assert phrase in "".join(Reader(pages["plane"]).text)
+        assert phrase not in text
+    assert "likelihood of a mixture" not in text
+    w = comparisons["regression"].switching
+    assert tables.switches(w, labels=False).headers == ["chain", "mean log-likelihood", "log posterior of its mode"]
+    assert tables.convergence(w, labels=False).rows == [["sigma2", "1.002", "3\u2009000"]]
+    assert [row[5:7] for row in tables.scores(comparisons["regression"].points).rows] == [[fmt.NONE] * 2] * 2
+
+
+def test_a_study_with_pictures_shows_them_in_the_gallery(comparisons):
+    page = render_gallery([("digits", comparisons["hard"]), ("geysers", comparisons["plane"])])
+    assert page.count("<img") == 4
+    assert page.count("<svg") == 1
+    assert comparisons["hard"].supplements[1].rasters[0][3].png in page
+    assert Reader(page).open == []

@@ -33,13 +33,13 @@ class Categorical:
 
     def entropy(self, weights: Array) -> float:
         """H(q) = -Σ_n w_n Σ_k r_nk ln r_nk, in nats."""
-        return -float(weights @ self._sum_r_times(self.log_r))
+        return -weighted_sum(weights, self._sum_r_times(self.log_r))
 
     def kl(self, other: Categorical, weights: Array) -> float:
         """KL(q ‖ other) = Σ_n w_n Σ_k r_nk (ln r_nk - ln r'_nk), in nats; inf where q has mass and `other` has none."""
         with np.errstate(invalid="ignore"):  # -inf - -inf, where r is 0 and the term is dropped
             difference = self.log_r - other.log_r
-        return float(weights @ self._sum_r_times(difference))
+        return weighted_sum(weights, self._sum_r_times(difference))
 
     def _sum_r_times(self, logs: Array) -> Array:
         """Σ_k r_nk logs_nk, (N,), terms with r_nk = 0 dropped."""
@@ -49,6 +49,15 @@ class Categorical:
     def mass(self, weights: Array) -> Array:
         """w_n r_nk, (N, K); exactly 0 for a row of weight 0, even one that no component can produce."""
         return np.where(weights[:, None] > 0, self.responsibilities, 0.0) * weights[:, None]
+
+    def hardened(self) -> Categorical:
+        """The one-hot q nearest to this one: all mass on the most probable component, the first of equals.
+
+        Of all one-hot q it has the smallest KL(q ‖ this), Σ_n -w_n max_k log_r_nk.
+        """
+        best = self.log_r.argmax(axis=1)[:, None] == np.arange(self.log_r.shape[1])
+        hard = np.where(best, 0.0, -np.inf)
+        return Categorical(np.where(np.isnan(self.log_r), np.nan, hard))  # a row without posterior stays without
 
     def permuted(self, permutation: Integers) -> Categorical:
         """The same q with component slot k holding the old component permutation[k]."""

@@ -69,9 +69,13 @@ class BernoulliMixture:
         """r_nk ∝ π_k ∏_d μ_kd^x_nd (1 - μ_kd)^(1 - x_nd), over observed entries."""
         return posterior(self._log_joint(params, data))
 
+    def log_density(self, params: BernoulliParams, data: BernoulliData) -> Array:
+        """ln p(x_n | θ) = ln Σ_k π_k p(x_n | μ_k) of the observed entries, (N,)."""
+        return log_sum_exp(self._log_joint(params, data))
+
     def log_likelihood(self, params: BernoulliParams, data: BernoulliData) -> float:
         """Σ_n w_n ln Σ_k π_k p(x_n | μ_k)."""
-        return weighted_sum(data.row_weights, log_sum_exp(self._log_joint(params, data)))
+        return weighted_sum(data.row_weights, self.log_density(params, data))
 
     def expect(self, q: Categorical, data: BernoulliData, about: BernoulliParams) -> BernoulliStats:
         """Ones and zeros weighted by responsibilities; an unobserved entry adds to neither."""
@@ -179,6 +183,14 @@ class BernoulliMixture:
     def predict_entries(self, params: BernoulliParams, data: BernoulliData) -> Array:
         """E[x | x_obs, θ] = Σ_k p(z = k | x_obs) μ_k, (N, D): the predictive mean of every entry."""
         return self.e_step(params, data).responsibilities @ params.probs
+
+    def completion_score(self, params: BernoulliParams, data: BernoulliData, seen: BernoulliData) -> Array:
+        """ln p(x_rest | x_seen, θ) = ln p(x | θ) - ln p(x_seen | θ), (N,), z summed out of both.
+
+        -inf for a row that the mixture holds impossible, even one whose seen part is.
+        """
+        whole, part = self.log_density(params, data), self.log_density(params, seen)
+        return np.where(np.isneginf(whole), -np.inf, whole - np.where(np.isneginf(part), 0.0, part))
 
     def points(self, data: BernoulliData) -> tuple[Array, tuple[str, ...]]:
         """The rows on their first two principal axes, to draw."""

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from emvsbayes.core.checks import Array, finite_rows, known_labels, row_weights, shaped, simplex, unit_interval
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, prior_from
-from emvsbayes.tables import as_table
+from emvsbayes.families.coins import sequences
+from emvsbayes.tables import Table
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,24 @@ class CoinsData:
 
     @classmethod
     def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Columns `heads` and `tosses`; without these names, a table of exactly two columns, in this order."""
-        table = as_table(source)
+        """Columns `heads` and `tosses`; a table of two columns, in this order; or raw tosses, counted here.
+
+        Raw tosses are a list or a column of sequences such as HTTHH, or a table of 0/1 cells, one row a trial, with
+        empty cells after the last toss. A head is coded 1, a tail 0.
+        """
+        table = cls.table(source)
         if {"heads", "tosses"} <= set(table.columns):
             table = table.select(("heads", "tosses"))
-        elif len(table.columns) != 2:
-            raise InputError(
-                f"coins need the columns heads and tosses; {table.source} has {', '.join(table.columns) or 'none'}."
-            )
         counts = table.numbers()
         finite_rows(counts, ("heads", "tosses"), "a count")
         return cls(
             counts[:, 0], counts[:, 1], row_weights(sample_weight, len(counts)), known_labels(labels, len(counts))
         )
+
+    @staticmethod
+    def table(source: Any) -> Table:
+        """What `read` reads, as a table of counts."""
+        return sequences.counted(source)
 
     def __post_init__(self) -> None:
         for name, counts in (("heads", self.heads), ("tosses", self.tosses)):

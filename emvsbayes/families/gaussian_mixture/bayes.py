@@ -33,6 +33,7 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
         "tied": ("feature", "feature_bis"),
         "diag": ("component", "feature"),
         "spherical": ("component",),
+        "EII": (),
     }[family.covariance]
 
     with pm.Model(coords=coords) as model:
@@ -66,7 +67,8 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
         if matrices:
             root = pt.linalg.cholesky(covariances)
         else:
-            root = pt.sqrt(covariances if family.covariance == "diag" else covariances[:, None] * np.ones(d))
+            variances = covariances[:, None] if family.covariance == "spherical" else covariances
+            root = pt.sqrt(variances * np.ones((k, d)))
 
         if "means" in family.fixed:
             means = pm.Data("means", held.means, dims=("component", "feature"))

@@ -73,15 +73,15 @@ class GaussianMixture:
     @property
     def capabilities(self) -> frozenset[str]:
         """Bounded where no component has a covariance of its own to shrink."""
-        bounded = self.n_components == 1 or self.covariance == "tied" or "covariances" in self.fixed
+        bounded = self.n_components == 1 or structures.is_shared(self.covariance) or "covariances" in self.fixed
         return frozenset(
             {"rowwise", "density", "conjugate", "components", "twin"} | ({"bounded"} if bounded else set())
         )
 
     @property
     def component_axes(self) -> dict[str, tuple[int, ...]]:
-        axes = {"weights": (0,), "means": (0,), "covariances": (0,)}
-        return {name: axis for name, axis in axes.items() if not (self.covariance == "tied" and name == "covariances")}
+        axes = {"weights": (0,), "means": (0,)}
+        return axes if structures.is_shared(self.covariance) else {**axes, "covariances": (0,)}
 
     def check(self, data: GaussianData) -> None:
         """Raise where these data cannot be fitted with these settings."""
@@ -167,7 +167,7 @@ class GaussianMixture:
     def default_prior(self, data: GaussianData) -> GaussianPrior:
         """Fraley and Raftery (2007): m0 the column means, κ0 = 0.01, ν0 = D + 2, Ψ = S / K^(2/D), weights Dirichlet(1).
 
-        S is the sample covariance with divisor N - 1. diag takes Ψ's own diagonal, spherical the mean of that diagonal.
+        S is the sample covariance with divisor N - 1. diag takes Ψ's own diagonal, spherical and EII its mean.
         Fraley and Raftery average the columns for diag as well, which distorts columns in different units. This prior
         looks at the data.
         """
@@ -175,7 +175,7 @@ class GaussianMixture:
         scale = data.covariance / self.n_components ** (2 / d)
         if not structures.is_matrix(self.covariance):
             scale = np.diagonal(scale).copy()
-        if self.covariance == "spherical":
+        if self.covariance in ("spherical", "EII"):
             scale = scale.mean()
         return GaussianPrior(
             NormalPrior(data.mean, np.array(0.01)),
@@ -196,6 +196,7 @@ class GaussianMixture:
                 "tied": f"covariances ~ inverse-Wishart({dof:g}, {scale}), once",
                 "diag": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component and column",
                 "spherical": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component",
+                "EII": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2), once",
             }[self.covariance]
         if prior.weights is not None:
             described["weights"] = f"weights ~ Dirichlet({short(prior.weights.concentration)})"
@@ -222,6 +223,7 @@ class GaussianMixture:
             tied        ν0 + D + 1 + K in total         Ψ in total, its prior counted once
             diag        ν0 + 2 + 1                      ψ_d + κ0 (m0 - o)²_d
             spherical   (ν0 + 2)/D + 1                  ψ in total over the coordinates
+            EII         (ν0 + 2)/D + K in total         ψ in total, its prior counted once
 
         The last count of n_cov is that of the normal prior on the means; it goes where the means are held or flat.
         """
@@ -235,15 +237,15 @@ class GaussianMixture:
             origin = np.broadcast_to(prior.means.location, (k, d))
         if prior.covariances is not None and "covariances" not in self.fixed:
             dof, scale = prior.covariances.dof, prior.covariances.scale
-            count = {"full": dof + d + 1, "tied": (dof + d + 1) / k, "diag": dof + 2, "spherical": (dof + 2) / d}
-            share = {"full": 1, "tied": 1 / k, "diag": 1, "spherical": 1 / d}
-            n_cov = n_cov + count[self.covariance]
-            second = second + scale * share[self.covariance]
+            count = dof + d + 1 if matrices else dof + 2
+            times = {"full": 1, "tied": k, "diag": 1, "spherical": d, "EII": d * k}[self.covariance]  # to share among
+            n_cov = n_cov + count / times
+            second = second + scale / times
         at_location = GaussianStats(n_weight, n_mean, n_cov, np.zeros((k, d)), second, origin)
         return at_location.about(about.means)
 
     def log_prior(self, params: GaussianParams, prior: GaussianPrior) -> float:
-        """ln Dirichlet(π) + ln IW(Σ) or IG(σ²), once for tied, + Σ_k ln N(μ_k | m0, Σ_k / κ0)."""
+        """ln Dirichlet(π) + ln IW(Σ) or IG(σ²), once where it is shared, + Σ_k ln N(μ_k | m0, Σ_k / κ0)."""
         k, d = params.means.shape
         total = 0.0
         if prior.weights is not None and "weights" not in self.fixed:
@@ -302,8 +304,9 @@ class GaussianMixture:
             return tuple(events)
         relative = structures.relative_eigenvalues(self.covariance, params.covariances, data.covariance)
         for k in np.flatnonzero(~(relative >= SINGULAR)):
-            if self.covariance == "tied":
-                who, rows, k = "the tied covariance", range(data.n_rows), -1
+            if structures.is_shared(self.covariance):
+                who = "the tied covariance" if self.covariance == "tied" else "the shared variance"
+                rows, k = range(data.n_rows), -1
             else:
                 mass = self.e_step(previous, data).responsibilities[:, k] * data.row_weights
                 who, rows = f"component {k}", np.flatnonzero(mass > 1e-6 * mass.sum())  # the rest cannot hold it open

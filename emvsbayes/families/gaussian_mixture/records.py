@@ -24,12 +24,12 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, prior_from
 from emvsbayes.tables import as_table
 
-COVARIANCES = ("full", "tied", "diag", "spherical")
+COVARIANCES = ("full", "tied", "diag", "spherical", "EII")
 
 
 def covariance_shape(covariance: str, k: int, d: int) -> tuple[int, ...]:
     """Shape of the field `covariances`."""
-    return {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[covariance]
+    return {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,), "EII": ()}[covariance]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class GaussianData:
 
 @dataclass(frozen=True, slots=True)
 class GaussianParams:
-    """weights (K,), means (K, D), covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical."""
+    """weights (K,), means (K, D), covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical, () EII."""
 
     weights: Array
     means: Array
@@ -108,10 +108,10 @@ class GaussianParams:
 
 @dataclass(frozen=True, slots=True)
 class GaussianPrior:
-    """Normal-inverse-Wishart (full, tied) or normal-inverse-gamma (diag, spherical), and Dirichlet weights.
+    """Normal-inverse-Wishart (full, tied) or normal-inverse-gamma (diag, spherical, EII), and Dirichlet weights.
 
     means_k | Σ_k ~ N(location, Σ_k / strength). `covariances`: full and tied Σ ~ IW(dof, scale), once for tied;
-    diag σ²_kd ~ IG(dof/2, scale_d/2); spherical σ²_k ~ IG(dof/2, scale/2). None is flat.
+    diag σ²_kd ~ IG(dof/2, scale_d/2); spherical and EII σ² ~ IG(dof/2, scale/2), once for EII. None is flat.
     """
 
     means: NormalPrior | None = None

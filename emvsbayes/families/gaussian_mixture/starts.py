@@ -19,7 +19,10 @@ THIN = 1e-3  # relative eigenvalue below which a K-means cluster is too flat to 
 
 
 def complete(given: Mapping[str, Any], data: GaussianData, k: int, covariance: str) -> GaussianParams:
-    """Checked starting values: uniform weights and the data's covariance where none are given; means are needed."""
+    """Checked starting values: uniform weights and the data's covariance where none are given; means are needed.
+
+    One component's covariance, given alone, stands for every component's.
+    """
     if "means" not in given:
         raise InputError("a start for a Gaussian mixture needs means: equal means are a saddle EM cannot leave.")
     d = data.X.shape[1]
@@ -28,6 +31,8 @@ def complete(given: Mapping[str, Any], data: GaussianData, k: int, covariance: s
     weights = shaped(real_array(given.get("weights", np.full(k, 1 / k)), "weights"), (k,), "weights")
     wide = structures.compress(covariance, data.covariance, k)
     covariances = real_array(given.get("covariances", wide), "covariances")
+    if covariances.shape == wide.shape[1:] and not structures.is_shared(covariance):
+        covariances = np.broadcast_to(covariances, wide.shape).copy()
     return GaussianParams(weights, means, covariances).checked(covariance)
 
 
@@ -40,7 +45,7 @@ def draw(family: Any, data: GaussianData, rng: np.random.Generator, how: str) ->
     centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
     seeds = GaussianParams(np.full(k, 1 / k), centers, _wide(data, k, covariance))
     if how == "random_scales":
-        factors = 10.0 ** -rng.uniform(0, 4, size=1 if covariance == "tied" else k)
+        factors = 10.0 ** -rng.uniform(0, 4, size=() if structures.is_shared(covariance) else k)
         return replace(seeds, covariances=seeds.covariances * _along(factors, seeds.covariances))
     if how != "kmeans":
         return seeds
@@ -54,7 +59,9 @@ def draw(family: Any, data: GaussianData, rng: np.random.Generator, how: str) ->
     thin = structures.relative_eigenvalues(covariance, solution.covariances, data.covariance) < THIN
     if not thin.any():
         return solution
-    thin = thin if covariance == "tied" else _along(thin, seeds.covariances)
+    if structures.is_shared(covariance):
+        return replace(solution, covariances=seeds.covariances)
+    thin = _along(thin, seeds.covariances)
     return replace(solution, covariances=np.where(thin, seeds.covariances, solution.covariances))
 
 
@@ -64,5 +71,5 @@ def _wide(data: GaussianData, k: int, covariance: str) -> Array:
 
 
 def _along(values: np.ndarray, covariances: Array) -> np.ndarray:
-    """One value a component, shaped to multiply the field `covariances`."""
-    return values.reshape(-1, *[1] * (covariances.ndim - 1))
+    """One value a component (or one in all), shaped to multiply the field `covariances`."""
+    return values.reshape(values.shape + (1,) * (covariances.ndim - values.ndim))

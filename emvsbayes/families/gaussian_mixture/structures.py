@@ -6,6 +6,7 @@ are pooled into it:
 
     full        Σ_k = S_k / n_k                          tied        Σ = Σ_k S_k / Σ_k n_k
     diag        σ²_kd = s_kd / n_k                       spherical   σ²_k = Σ_d s_kd / (D n_k)
+    EII         σ² = Σ_k Σ_d s_kd / (D Σ_k n_k)
 
 with s_k the diagonal of S_k.
 """
@@ -22,12 +23,19 @@ def is_matrix(covariance: str) -> bool:
     return covariance in ("full", "tied")
 
 
+def is_shared(covariance: str) -> bool:
+    """Whether all components share one covariance."""
+    return covariance in ("tied", "EII")
+
+
 def expand(covariance: str, covariances: Array, k: int, d: int) -> Array:
     """The field `covariances` as (K, D, D) or (K, D)."""
     if covariance == "tied":
         return np.broadcast_to(covariances, (k, d, d))
     if covariance == "spherical":
         return np.broadcast_to(covariances[:, None], (k, d))
+    if covariance == "EII":
+        return np.broadcast_to(covariances, (k, d))
     return covariances
 
 
@@ -40,7 +48,8 @@ def compress(covariance: str, matrix: Array, k: int) -> Array:
         return matrix
     if covariance == "diag":
         return np.tile(variances, (k, 1))
-    return np.full(k, variances.mean())
+    mean = np.asarray(variances.mean())
+    return mean if covariance == "EII" else np.full(k, mean)
 
 
 def pool(covariance: str, scatter: Array, n: Array, held: Array) -> Array:
@@ -50,6 +59,8 @@ def pool(covariance: str, scatter: Array, n: Array, held: Array) -> Array:
     """
     if covariance == "tied":
         return scatter.sum(axis=0) / n.sum()
+    if covariance == "EII":
+        return np.asarray(scatter.sum() / (scatter.shape[1] * n.sum()))
     if covariance == "spherical":
         scatter, n = scatter.sum(axis=1), n * scatter.shape[1]
     n = n.reshape(-1, *[1] * (scatter.ndim - 1))
@@ -57,7 +68,7 @@ def pool(covariance: str, scatter: Array, n: Array, held: Array) -> Array:
 
 
 def relative_eigenvalues(covariance: str, covariances: Array, data_covariance: Array) -> Array:
-    """Smallest eigenvalue of each covariance relative to the data's own, unit-free: (K,), (1,) for tied.
+    """Smallest eigenvalue of each covariance relative to the data's own, unit-free: (K,), (1,) where it is shared.
 
     Matrices are compared with S, the data's covariance (generalised eigenvalues); variances with its diagonal, and a
     spherical variance with the mean of that diagonal.
@@ -65,8 +76,8 @@ def relative_eigenvalues(covariance: str, covariances: Array, data_covariance: A
     variances = np.diagonal(data_covariance)
     if covariance == "diag":
         return (covariances / variances).min(axis=1)
-    if covariance == "spherical":
-        return covariances / variances.mean()
+    if covariance in ("spherical", "EII"):
+        return np.atleast_1d(covariances / variances.mean())
     whiten = np.linalg.inv(np.linalg.cholesky(data_covariance))
     relative = whiten @ covariances @ whiten.T
     return np.atleast_1d(np.linalg.eigvalsh(relative)[..., 0])

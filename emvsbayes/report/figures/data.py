@@ -1,7 +1,8 @@
-"""The data, and the components of EM after 0, 1, 2, 5, 20 … passes.
+"""The data, and the model of EM after 0, 1, 2, 5, 20 … passes.
 
 Two columns: ellipses that hold 50 % and 95 % of each Gaussian, radius r = √(-2 ln(1 - p)) about the centre. One column:
 a histogram with the curves π_k N(x | μ_k, σ²_k) and their sum; under 30 rows, dots in place of the histogram.
+A regression has no components: its predictive mean and 95 % band lie over the points.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from emvsbayes.comparison.record import Picture, Snapshot
+from emvsbayes.comparison.record import Band, Picture, Snapshot
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, quiet, svg
-from emvsbayes.report.palette import FAINT, INK, component
+from emvsbayes.report.palette import FAINT, INK, MUTED, component
 
 _RADII = {"95 %": 2.4477, "50 %": 1.1774}
 _FEW = 30  # rows below which a histogram says less than dots
@@ -23,10 +25,10 @@ BARS = "#e1e5ea"
 def draw(picture: Picture) -> str:
     """Small multiples, one panel a snapshot; rows are coloured by component in the last.
 
-    Empty without rows or snapshots.
+    Empty without rows or snapshots, or where these hold neither components nor a band.
     """
     panels = picture.snapshots
-    if not panels or not picture.points:
+    if not panels or not picture.points or not any(s.weights or s.band for s in panels):
         return ""
     columns = {1: 1, 2: 2, 4: 4, 7: 4, 8: 4}.get(len(panels), 3)
     rows = -(-len(panels) // columns) or 1
@@ -37,7 +39,7 @@ def draw(picture: Picture) -> str:
             last = shown is panels[-1]
             _panel(axis, picture, shown, colour=last)
             axis.set_title("start" if shown.passes == 0 else f"pass {shown.passes}" + (", the last" if last else ""))
-        if len(picture.columns) > 1:
+        if len(picture.columns) > 1 and panels[0].weights:
             _trails(axes[: len(panels)], panels)
         for axis in axes[len(panels) :]:
             quiet(axis)
@@ -48,7 +50,8 @@ def draw(picture: Picture) -> str:
                 axis.set_xlabel(picture.columns[0])
         figure.legend(handles=_legend(picture), loc="outside lower center", ncols=6)
 
-    label = f"{_columns(picture)}: the data and the fitted components at {len(panels)} stages of EM"
+    what = "components" if panels[-1].weights else "curve with its band"
+    label = f"{_columns(picture)}: the data and the fitted {what} at {len(panels)} stages of EM"
     height = (WIDTH / columns * 0.78 if len(picture.columns) > 1 else 2.3) * rows + 0.45
     return svg("figure-data", label, (WIDTH, height), paint)
 
@@ -62,13 +65,24 @@ def thumbnail(picture: Picture, name: str) -> str:
             _panel(axis, picture, picture.snapshots[-1], colour=True)
         axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
 
-    return svg(f"thumbnail-{name}", f"The data and the fitted components: {_columns(picture)}", (3.6, 2.3), paint)
+    what = "components" if has_components(picture) else "curve"
+    return svg(f"thumbnail-{name}", f"The data and the fitted {what}: {_columns(picture)}", (3.6, 2.3), paint)
+
+
+def has_components(picture: Picture) -> bool:
+    """Whether there are components to draw and to speak of; a regression has none."""
+    return not picture.snapshots or any(snapshot.weights for snapshot in picture.snapshots)
 
 
 def caption(picture: Picture, columns: list[str], family: str) -> str:
     """What to see; `columns` are those of the data, of which the picture may show the first two."""
     text = "Watch the components find the data. "
-    if len(picture.columns) > 1:
+    if not has_components(picture):
+        text = (
+            "Watch the curve find the data. In every panel the line is the predictive mean after so many passes, and "
+            "the band holds 95 % of what the model predicts there; a band may leave its panel."
+        )
+    elif len(picture.columns) > 1:
         text += (
             "Ellipses hold 50 % and 95 % of each component, thin lines show the way its centre came, and the last "
             "panel colours every row by its most probable component."
@@ -95,7 +109,10 @@ def _columns(picture: Picture) -> str:
 def _panel(axis: Axes, picture: Picture, shown: Snapshot, *, colour: bool) -> None:
     points = np.asarray(picture.points, dtype=float).reshape(len(picture.points), -1)
     labels = np.asarray(picture.labels, dtype=int)
-    if len(picture.columns) > 1:
+    if not shown.weights:
+        _curve(axis, points, shown.band, picture.snapshots[-1].band)
+        axis.set_ylabel(picture.columns[-1])
+    elif len(picture.columns) > 1:
         _plane(axis, points, labels, shown, colour)
         _limits(axis, points, picture.snapshots[-1])
         axis.set_ylabel(picture.columns[1])
@@ -135,6 +152,23 @@ def _plane(axis: Axes, points: np.ndarray, labels: np.ndarray, shown: Snapshot, 
             scalex=False,
             scaley=False,
         )
+
+
+def _curve(axis: Axes, points: np.ndarray, band: Band | None, last: Band | None) -> None:
+    """The rows, and the predictive mean in its band; the window holds the rows and the last mean with its band."""
+    if points.shape[1] > 1:
+        raster = len(points) > RASTER
+        axis.scatter(*points.T[:2], s=15, color=MUTED, alpha=0.75, linewidths=0, rasterized=raster, zorder=2.2)
+    if band is not None:
+        style = component(0)
+        axis.fill_between(band.x, band.lower, band.upper, color=style.color, alpha=0.18, linewidth=0, zorder=1.5)
+        axis.plot(band.x, band.y, color=style.color, zorder=2.5)
+    if last is not None and points.shape[1] > 1:
+        low, high = points[:, 1].min(), points[:, 1].max()
+        width = (high - low) or 1.0
+        low = max(min(low, min(last.lower)), low - 0.6 * width)
+        high = min(max(high, max(last.upper)), high + 0.6 * width)
+        axis.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
 
 
 def _limits(axis: Axes, points: np.ndarray, last: Snapshot) -> None:
@@ -203,7 +237,14 @@ def _densities(shown: Snapshot, at: np.ndarray) -> np.ndarray:
     return curves
 
 
-def _legend(picture: Picture) -> list[Line2D]:
+def _legend(picture: Picture) -> list[Line2D | Patch]:
+    if not has_components(picture):
+        color = component(0).color
+        return [
+            Line2D([], [], linestyle="none", marker="o", markersize=5, color=MUTED, markeredgewidth=0, label="rows"),
+            Line2D([], [], color=color, label="predictive mean"),
+            Patch(color=color, alpha=0.18, linewidth=0, label="95 % predictive band"),
+        ]
     styles = [component(k) for k in range(len(picture.snapshots[-1].weights))] if picture.snapshots else []
     return [
         Line2D([], [], color=s.color, linestyle=s.line, marker=s.marker, markersize=6, label=f"component {k}")

@@ -1,7 +1,8 @@
 """Question 4: ln p(X | θ) = ELBO(q, θ) + KL(q ‖ p(Z | X, θ)), drawn twice.
 
-The climb: log-likelihood with the bound beneath it, and the gap after every M half-step. The stack: bound and gap on
-top of each other, half-step by half-step, against a log-likelihood that was computed on its own.
+The climb: log-likelihood with the bound beneath it, and the gap: after every M half-step, and after every E half-step
+too where that is hard and leaves it open. The stack: bound and gap on top of each other, half-step by half-step,
+against a log-likelihood that was computed on its own.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from emvsbayes.comparison.record import Climb, Decomposition, Step
+from emvsbayes.report import format as fmt
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, powers, quiet, svg
 from emvsbayes.report.palette import BOUND, GAP, INK
 
-NAMES = {"ml": "maximum likelihood", "map": "MAP"}
 _BARS = 7  # half-steps in a panel of the stack
 _PANELS = 3
+_ACROSS = 3  # most climbs side by side
+_DECADES = 30  # from this quotient on, a gap wants a logarithmic axis
 
 
 def draw_climb(decomposition: Decomposition) -> str:
@@ -25,20 +28,34 @@ def draw_climb(decomposition: Decomposition) -> str:
         return ""
 
     def paint(figure: Figure) -> None:
-        top, bottom = grid(figure, 2, len(climbs), sharex="col", height_ratios=[1.5, 1])
-        for climb, above, below in zip(climbs, top, bottom, strict=True):
+        panels = grid(figure, 2 * blocks, across, height_ratios=[1.5, 1] * blocks)
+        for i, (climb, name) in enumerate(zip(climbs, fmt.climb_names(climbs), strict=True)):
+            block, column = divmod(i, across)
+            above, below = panels[2 * block][column], panels[2 * block + 1][column]
+            above.sharex(below)  # before anything is drawn: the limits are then those of both
             _heights(above, climb)
             _gaps(below, climb)
-            above.set_title(f"{NAMES[climb.objective]}: the bound under the log-likelihood")
-            below.set_title(f"{NAMES[climb.objective]}: the gap after each M half-step")
+            above.tick_params(labelbottom=False)
+            when = "half-step" if climb.e_step == "hard" else "M half-step"
+            above.set_title(f"{fmt.sentence(name)}{between}the bound under the log-likelihood")
+            below.set_title(f"{fmt.sentence(name)}{between}the gap after each {when}")
             below.set_xlabel("pass")
-        top[0].set_ylabel("nats")
-        bottom[0].set_ylabel("KL (nats)")
-        handles, labels = top[0].get_legend_handles_labels()
+            if column == 0:
+                above.set_ylabel("nats")
+                below.set_ylabel("KL (nats)")
+        for column in range((len(climbs) - 1) % across + 1, across):
+            quiet(panels[-2][column])
+            quiet(panels[-1][column])
+        handles, labels = panels[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
-    label = "Log-likelihood and evidence lower bound by pass, with the divergence between them, for ML and MAP"
-    return svg("figure-climb", label, (WIDTH, 4.9), paint)
+    across = min(_ACROSS, len(climbs))
+    blocks = -(-len(climbs) // across)
+    between = ": " if across < 3 and all(climb.e_step == "exact" for climb in climbs) else ":\n"
+    label = "Log-likelihood and evidence lower bound by pass, with the divergence between them, for " + "; ".join(
+        fmt.climb_names(climbs)
+    )
+    return svg("figure-climb", label, (WIDTH, 4.9 * blocks + (0.3 if between != ": " else 0)), paint)
 
 
 def draw_stack(decomposition: Decomposition) -> str:
@@ -46,14 +63,15 @@ def draw_stack(decomposition: Decomposition) -> str:
     climbs = [climb for climb in decomposition.climbs if climb.steps]
     if not climbs:
         return ""
-    cuts = [windows(climb.steps) for climb in climbs]
+    cuts = [windows(climb.steps, spread=climb.e_step == "hard") for climb in climbs]
     columns = max(len(cut) for cut in cuts)
 
     def paint(figure: Figure) -> None:
-        for climb, cut, row in zip(climbs, cuts, grid(figure, len(climbs), columns), strict=True):
+        rows = grid(figure, len(climbs), columns)
+        for name, cut, row in zip(fmt.climb_names(climbs), cuts, rows, strict=True):
             for axis, steps in zip(row, cut, strict=False):
                 _bars(axis, steps)
-                axis.set_title(f"{NAMES[climb.objective]}, {_span(steps)}")
+                axis.set_title(f"{fmt.sentence(name)}{between}{_span(steps)}")
             for axis in row[len(cut) :]:
                 quiet(axis)
             row[0].set_ylabel("nats")
@@ -61,32 +79,53 @@ def draw_stack(decomposition: Decomposition) -> str:
         handles, labels = first.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
+    between = ", " if all(climb.e_step == "exact" for climb in climbs) else ",\n"
     label = "Bars of bound and divergence stacked, half-step by half-step, with the log-likelihood at their top"
     return svg("figure-stack", label, (WIDTH, 2.45 * len(climbs) + 0.4), paint)
 
 
 def caption_climb(decomposition: Decomposition) -> str:
     """What to see."""
-    text = (
-        "The bound never rises above the log-likelihood, which never falls under maximum likelihood; under MAP it may "
-        "give way to the prior. Every E half-step closes the gap to zero (which a logarithmic axis cannot show), every "
-        "M half-step opens it again; a gap that falls on a straight line is linear convergence."
-    )
+    kinds = {climb.e_step for climb in decomposition.climbs}
+    text = "The bound never rises above the log-likelihood"
+    if "exact" in kinds:
+        text += (
+            ("; with an exact E-step the log-likelihood" if "hard" in kinds else ", which")
+            + " never falls under maximum likelihood, and under MAP it may give way to the prior. "
+            "Every E half-step closes the gap to zero (which a logarithmic axis cannot show), every M half-step opens "
+            "it again; a gap that falls on a straight line is linear convergence. "
+        )
+    else:
+        text += ". "
+    if "hard" in kinds:
+        text += (
+            "With a hard E-step it is the bound that climbs: every E half-step narrows the gap as far as a one-hot q "
+            "can and leaves it open (filled marks), and the log-likelihood above may also fall. "
+        )
+    text = text.rstrip()
     if any(len(climb.steps) < climb.n_half_steps for climb in decomposition.climbs):
         text += " Long climbs are thinned."
     return text
 
 
-def caption_stack() -> str:
+def caption_stack(decomposition: Decomposition) -> str:
     """What to see."""
-    return (
-        "Bound plus gap end on the tick, which is the log-likelihood computed by its own code. E half-steps fill the "
-        "bar with bound and leave no gap; M half-steps lift both. Axes do not begin at zero; each panel has its own."
-    )
+    kinds = {climb.e_step for climb in decomposition.climbs}
+    text = "Bound plus gap end on the tick, which is the log-likelihood computed by its own code. "
+    if kinds == {"hard"}:
+        text += "Hard E half-steps lift the bound and leave a gap; M half-steps lift the bound again. "
+    else:
+        text += "E half-steps fill the bar with bound and leave no gap; M half-steps lift both. "
+        if "hard" in kinds:
+            text += "Under a hard E-step the gap stays open after both, and what they lift is the bound. "
+    return text + "Axes do not begin at zero; each panel has its own."
 
 
-def windows(steps: list[Step]) -> list[list[Step]]:
-    """Stretches of half-steps to draw: after the start, and where the gap is largest for the height the panel spans."""
+def windows(steps: list[Step], *, spread: bool = False) -> list[list[Step]]:
+    """Stretches of half-steps to draw: after the start, and where the gap is largest for the height the panel spans.
+
+    With `spread`, for gaps that never close: after the start, half-way, and at the end.
+    """
     if len(steps) <= _BARS:
         return [steps]
     first = 2 if len(steps) > _BARS + 2 else 0  # the start itself lies so low that it would flatten its panel
@@ -96,6 +135,9 @@ def windows(steps: list[Step]) -> list[list[Step]]:
         free = [i for i in starts if all(abs(i - j) >= _BARS for j in found)]
         if not free:
             break
+        if spread:
+            found.append(free[-1] if len(found) == 1 else free[len(free) // 2])
+            continue
         found.append(max(free, key=lambda i: _visible(steps[i : i + _BARS])))
     return [steps[i : i + _BARS] for i in sorted(found)]
 
@@ -137,6 +179,9 @@ def _heights(axis: Axes, climb: Climb) -> None:
 
 
 def _gaps(axis: Axes, climb: Climb) -> None:
+    if climb.e_step == "hard":
+        _open_gaps(axis, climb)
+        return
     opened = [s for s in climb.steps if s.half == "M" and s.kl > 0]
     axis.plot(
         [s.passes for s in opened],
@@ -149,6 +194,25 @@ def _gaps(axis: Axes, climb: Climb) -> None:
     )
     if opened:
         powers(axis)
+
+
+def _open_gaps(axis: Axes, climb: Climb) -> None:
+    """Of a hard climb, after both half-steps; the axis is logarithmic only where the gaps differ in size that much."""
+    steps = [s for s in climb.steps if s.kl > 0]
+    axis.plot([_at(s) for s in steps], [s.kl for s in steps], color=GAP, linewidth=0.9, alpha=0.6)
+    for half, face in (("M", "white"), ("E", GAP)):
+        own = [s for s in steps if s.half == half]
+        x, y = [_at(s) for s in own], [s.kl for s in own]
+        marks = {"color": GAP, "marker": "o", "markersize": 4, "markerfacecolor": face, "linestyle": "none"}
+        axis.plot(x, y, label=f"after {half}", rasterized=len(own) > RASTER, **marks)
+    if steps and max(s.kl for s in steps) > _DECADES * min(s.kl for s in steps):
+        powers(axis)
+    else:
+        axis.set_ylim(bottom=0)
+        axis.margins(y=0.15)
+        axis.set_ylim(bottom=0)
+    if steps:
+        axis.legend(loc="best", ncols=2, fontsize=8, handletextpad=0.1, columnspacing=0.8, borderaxespad=0.1)
 
 
 def _bars(axis: Axes, steps: list[Step]) -> None:

@@ -56,14 +56,19 @@ def draw(singularity: Singularity) -> str:
     return svg("figure-singularity", label, (WIDTH, 5.4), paint)
 
 
-def caption(singularity: Singularity) -> str:
-    """What to see."""
+def caption(singularity: Singularity, e_step: str = "exact") -> str:
+    """What to see; under a hard E-step the climbs are those of the bound."""
     ml, mode, starts = singularity.ml, singularity.map, singularity.n_starts
     text = f"{fmt.count(ml.n_singular)} of {fmt.plural(starts, 'start')} collapsed under maximum likelihood, "
     text += f"{fmt.count(mode.n_singular)} under MAP. "
     if ml.n_singular:
         text += "A red path ends at its last finite likelihood; the arrow is the next pass, on its way to infinity. "
-    return text + "Both columns share their axis and show the log-likelihood, also where MAP climbed the log posterior."
+    text += "Both columns share their axis and show the log-likelihood, "
+    if e_step == "hard":
+        return (
+            text + "although it is the bound that climbs, so that a path may fall and the best optimum may lie lower."
+        )
+    return text + "also where MAP climbed the log posterior."
 
 
 def _key(kind: str) -> dict[str, Any]:

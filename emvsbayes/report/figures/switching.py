@@ -11,15 +11,15 @@ from emvsbayes.report.palette import component
 
 
 def draw(switching: Switching) -> str:
-    """Two rows, before and after; one column a chain."""
+    """Two rows, before and after, of which one is enough where there is nothing to rename; one column a chain."""
     trace = switching.trace
     chains = len(trace.before)
     if not chains:
         return ""
 
     def paint(figure: Figure) -> None:
-        axes = grid(figure, 2, chains, sharex=True, sharey=True)
-        for row, (when, values) in zip(axes, (("before", trace.before), ("after", trace.after)), strict=True):
+        axes = grid(figure, len(stages), chains, sharex=True, sharey=True)
+        for row, (when, values) in zip(axes, stages, strict=True):
             for chain, axis in enumerate(row):
                 marks = sum(len(series) for series in values[chain])
                 for k, series in enumerate(values[chain]):
@@ -36,7 +36,7 @@ def draw(switching: Switching) -> str:
                         markeredgewidth=0.4,
                         rasterized=marks > RASTER,
                     )
-                axis.set_title(f"chain {chain}, {when}")
+                axis.set_title(f"chain {chain}{when}")
                 axis.locator_params(axis="x", nbins=3)
             row[0].set_ylabel(trace.name)
         for axis in axes[-1]:
@@ -46,15 +46,23 @@ def draw(switching: Switching) -> str:
             Line2D([], [], color=s.color, marker=s.marker, markersize=5, label=f"component {k}")
             for k, s in ((k, component(k)) for k in range(components))
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=6)
+        if components > 1:
+            figure.legend(handles=handles, loc="outside lower center", ncols=6)
 
+    stages = [(", before", trace.before), (", after", trace.after)]
     label = f"Draws of {trace.name} in {chains} chains, by component, before and after relabelling"
-    return svg("figure-switching", label, (WIDTH, 4.2), paint)
+    if _single(switching):
+        stages, label = [("", trace.after)], f"Draws of {trace.name} in {chains} chains"
+    return svg("figure-switching", label, (WIDTH, 2.1 * len(stages)), paint)
 
 
 def caption(switching: Switching, resolved: bool) -> str:
     """What to see; `resolved` says whether the chains agree after relabelling."""
     text = f"Draws of {switching.trace.name}. "
+    if _single(switching):
+        if resolved:
+            return text + "Every chain keeps to one level."
+        return text + "The chains do not agree yet."
     if not resolved:
         return text + "After relabelling, below, the chains do not agree yet."
     if switching.labellings_visited > 1:
@@ -68,3 +76,8 @@ def caption(switching: Switching, resolved: bool) -> str:
             "nothing to exchange within it."
         )
     return text
+
+
+def _single(switching: Switching) -> bool:
+    """Whether one series a chain is all there is, with no names to exchange."""
+    return switching.labellings_possible == 1 and all(len(chain) == 1 for chain in switching.trace.before)

@@ -1,0 +1,139 @@
+"""What a regression adds to its page: predictions with (α, β) plugged in, beside predictions that integrate over them.
+
+    plugging in    Var[wᵀφ | t, α̂, β̂]                            = φᵀ S(α̂, β̂) φ
+    Bayes          Var[wᵀφ | t] = E{φᵀ S(α, β) φ | t} + Var{φᵀ m(α, β) | t}      over the posterior of (α, β)
+
+The second term is what plugging in leaves out: the estimate is treated as known. Draws of w from its conditional, one
+for each draw of (α, β), have the variance on the left.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
+from emvsbayes.comparison.scalars import thinned
+from emvsbayes.core.checks import Array
+
+GRID = 100
+NORMAL_95 = 1.959963984540054
+
+
+def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Supplement]:
+    """One section: what the data determine, and how sure plugging in is of itself."""
+    family, data = problem.family, problem.data
+    sides = {"ML (EM)": fits.ml.params, "MAP (EM)": fits.map.params}
+    rows = [_estimates(name, family, data, params) for name, params in sides.items()]
+    text = [
+        "The latent w is shared by all rows: its data moments add over rows, but the posterior of w does not split "
+        "over them, so that the E half-step is one Gaussian and there are no incremental schedules. γ counts the "
+        "weights that the data determine; the others stay at their prior.",
+    ]
+    sheets = [_sheet("Precisions, and the effective number of parameters", rows)]
+    plots = []
+    if posterior is not None:
+        draws = posterior.relabelled["posterior"]
+        alphas, betas = (_values(draws, fits.map.params, name) for name in ("alpha", "beta"))
+        rows.append(_posterior_row(family, data, alphas, betas))
+        W = family.draw_weights(alphas, betas, data, np.random.default_rng(study.seed))
+        spread = _spread(family, data, W, sides)
+        sheets = [_sheet("Precisions, and the effective number of parameters", rows), spread]
+        ratio = [float(row[-1]) for row in spread.rows if isinstance(row[-1], float)]
+        text.append(
+            "Plugging in one (α, β) treats it as known. Below, w was drawn from its conditional once for each "
+            f"posterior draw of (α, β); the plug-in standard deviation of the curve is {min(ratio):.2f} to "
+            "{max(ratio):.2f} times that of the posterior: less than 1 is under-dispersion."
+        )
+        plots = [_precisions(alphas, betas, sides)]
+        if data.X.shape[1] == 1:
+            plots.insert(0, _bands(family, data, W, betas, fits.map.params))
+    return [Supplement("Weights, noise, and what plugging in leaves out", text, sheets, plots)]
+
+
+def _values(draws: Any, like: Any, name: str) -> Array:
+    """The draws of a precision, flat; a held one repeated."""
+    if name in draws:
+        return draws[name].values.ravel()
+    n = next(iter(draws.data_vars.values())).values.size
+    return np.full(n, float(getattr(like, name)))
+
+
+def _estimates(name: str, family: Any, data: Any, params: Any) -> list[Any]:
+    alpha, beta = float(params.alpha), float(params.beta)
+    return [name, alpha, beta, beta**-0.5, family.effective_parameters(params, data), None]
+
+
+def _posterior_row(family: Any, data: Any, alphas: Array, betas: Array) -> list[Any]:
+    """Posterior means; γ averaged over draws, with its standard deviation."""
+    scales = family.spectrum(data).scales ** 2 * betas[:, None]
+    gamma = (scales / (alphas[:, None] + scales)).sum(axis=1)
+    return [
+        "posterior mean",
+        float(alphas.mean()),
+        float(betas.mean()),
+        float((betas**-0.5).mean()),
+        float(gamma.mean()),
+        float(gamma.std(ddof=1)),
+    ]
+
+
+def _sheet(caption: str, rows: list[list[Any]]) -> Sheet:
+    return Sheet(caption, ["", "α", "β", "noise sd, β^(-1/2)", "γ", "posterior sd of γ"], rows)
+
+
+def _inputs(data: Any, n: int) -> Array:
+    """Inputs (n, D) to predict at: a grid over the range of one column, rows of the data where there are several."""
+    seen = data.X[data.row_weights > 0]
+    if seen.shape[1] == 1:
+        return np.linspace(seen.min(), seen.max(), n)[:, None]
+    return seen[thinned(len(seen), n)]
+
+
+def _spread(family: Any, data: Any, W: Array, sides: dict[str, Any]) -> Sheet:
+    """Standard deviations of the curve wᵀφ(x), noise left out, at five inputs: plugged in, and of the posterior."""
+    X = _inputs(data, 5)
+    curve = W @ family.basis_functions(data).design(X).T
+    plugged = [np.sqrt(family.predictive(params, data, X, noise=False)[1]) for params in sides.values()]
+    rows = []
+    for i, x in enumerate(X):
+        sd = float(curve[:, i].std(ddof=1))
+        at = ", ".join(f"{value:.4g}" for value in x)
+        rows.append([at, float(plugged[0][i]), float(plugged[1][i]), sd, float(plugged[1][i]) / sd])
+    headers = ["at x =", "sd, ML plugged in", "sd, MAP plugged in", "sd, posterior", "MAP / posterior"]
+    return Sheet("Standard deviation of the curve at five inputs", headers, rows)
+
+
+def _bands(family: Any, data: Any, W: Array, betas: Array, params: Any) -> Plot:
+    """The data, and two 95 % predictive bands: MAP plugged in, and the posterior's."""
+    X = _inputs(data, GRID)
+    x, curve = X[:, 0], W @ family.basis_functions(data).design(X).T
+    mean, half = curve.mean(axis=0), NORMAL_95 * np.sqrt(curve.var(axis=0) + (1 / betas).mean())
+    plugged, variance = family.predictive(params, data, X)
+    kept = thinned(len(data.X), MARKS)
+    at = x.tolist()
+    return Plot(
+        "95 % predictive bands",
+        data.columns[0],
+        data.columns[-1],
+        [
+            Series("posterior", "band", at, (mean - half).tolist(), (mean + half).tolist(), component=1),
+            Series("posterior mean", "line", at, mean.tolist(), component=1),
+            Series("MAP plugged in, mean", "line", at, plugged.tolist(), component=0),
+            Series(
+                "MAP plugged in, limits", "line", at, (plugged - NORMAL_95 * np.sqrt(variance)).tolist(), component=0
+            ),
+            Series("", "line", at, (plugged + NORMAL_95 * np.sqrt(variance)).tolist(), component=0),
+            Series("data", "points", data.X[kept, 0].tolist(), data.t[kept].tolist()),
+        ],
+    )
+
+
+def _precisions(alphas: Array, betas: Array, sides: dict[str, Any]) -> Plot:
+    """Posterior draws of (ln α, ln β) with the estimates of EM."""
+    kept = thinned(len(alphas), MARKS)
+    series = [Series("posterior draws", "points", np.log(alphas[kept]).tolist(), np.log(betas[kept]).tolist())]
+    for i, (name, params) in enumerate(sides.items()):
+        series.append(Series(name, "centers", [float(np.log(params.alpha))], [float(np.log(params.beta))], component=i))
+    return Plot("Posterior of the precisions", "ln α", "ln β", series)
