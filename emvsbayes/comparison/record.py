@@ -201,7 +201,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Optimum:
-    """A distinct optimum: its objective, how many starts reached it, its parameters as printed."""
+    """A distinct optimum: its objective, how many starts reached it, and the parameters of the first few."""
 
     number: int
     objective: float

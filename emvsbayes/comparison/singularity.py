@@ -20,6 +20,7 @@ from emvsbayes.core.trace import Status
 HOW = "random_scales"
 N_STARTS = 100
 LARGE, FEW = 1_000_000, 5  # more entries (N · D) than this: a climb takes seconds, and these are the starts
+N_LISTED = 10  # optima that keep their parameters; a lesser one may be one of a hundred
 N_PATHS = 6  # of collapsed starts, those with the longest way first, beside the best one
 
 
@@ -51,7 +52,7 @@ def _record(problem: Any, objective: Any, found: list[Restart], prior: Any, sche
         if restart.optimum >= 0:
             counts.setdefault(restart.optimum, []).append(restart)
     optima = [
-        Optimum(number, group[0].run.objective, len(group), plain(group[0].run.params))
+        Optimum(number, group[0].run.objective, len(group), plain(group[0].run.params) if number < N_LISTED else {})
         for number, group in sorted(counts.items())
     ]
     longest = sorted(collapsed, key=lambda r: (-r.run.passes, r.index))
