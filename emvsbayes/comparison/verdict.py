@@ -156,7 +156,7 @@ def _trust(singularity: Singularity, decomposition: Decomposition) -> str:
         collapse = f"{best} of {singularity.n_starts} random starts reached the same best optimum of the likelihood"
         return f"ln p(X|θ) = ELBO + KL holds to {residual:.0e} at each of {half_steps} half-steps, and {collapse}."
     collapse = (
-        f"{ml or 'none'} of {singularity.n_starts} starts of random width collapsed on a singularity of the "
+        f"{ml or 'none'} of {singularity.n_starts} random starts collapsed on a singularity of the "
         f"likelihood, {map_ or 'none'} under the prior"
     )
     return f"ln p(X|θ) = ELBO + KL holds to {residual:.0e} at each of {half_steps} half-steps, and {collapse}."

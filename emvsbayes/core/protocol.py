@@ -3,6 +3,15 @@
 Families and schedules are frozen dataclasses that hold settings only, with pure methods, matched structurally: nobody
 inherits from these protocols. Records (data, parameters, prior, statistics) are opaque to everything in `core/`, hence
 typed `Any` here; each family types its own.
+
+What only some families have is looked up by name, and its absence is an answer:
+
+    unsettled, settled(params, data)   a setting that is learned once and then held (σ² of K-means)
+    resolved(data)                     settings that the training data complete (the range of basis functions)
+    schedule                           a schedule of the family's own (online K-means); None takes all rows at once
+    e_steps                            the E-steps it allows, where not all of `core.schedules.E_STEPS`
+    described()                        the settings in words, where some are not in use
+    remarks(run, total_weight, e_step) what a summary adds
 """
 
 from __future__ import annotations

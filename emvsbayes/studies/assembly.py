@@ -190,13 +190,15 @@ def assemble(
     climb = run_em(family, problem.data, start, schedule=schedule, stop=stop)
     map_climb = run_em(family, problem.data, start, prior=prior, schedule=schedule, stop=stop)
     beside = []
-    for e_step in besides:  # the same model from the same start, with the other E-step
+    for e_step in besides:  # the same model with the other E-step: its climb from the same start, its end near ours
         other = fit_problem(problem, start=start, e_step=e_step, stop=stop)
         beside.append((e_step, other.run))
-        scores.append(score(f"ML, {e_step} E-step", other, prior, problem.data))
-        if e_step == "exact":
-            peak = fit_problem(problem, prior=prior, start=map_.params, e_step=e_step, stop=LONG)
-            scores.append(score(SOFT_MAP, peak, prior, problem.data))
+        if e_step == "hard":
+            scores.append(score("ML, hard E-step", other, prior, problem.data))
+            continue
+        for name, objective, near in (("ML, exact E-step", None, ml.params), (SOFT_MAP, prior, map_.params)):
+            top = fit_problem(problem, prior=objective, start=near, e_step=e_step, stop=LONG)
+            scores.append(score(name, top, prior, problem.data))
     decomposition = compare_decomposition(climb, map_climb, [ml.run, map_.run], ml.e_step, beside)
     points = compare_points(listed, ml.params, map_.params, mode, resolved, scores, starts, reason)
     published = published_numbers(study, problem)
@@ -257,7 +259,7 @@ def _subject(study: Study, problem: Problem, prior: Any, e_step: Any) -> Subject
         family=family.name,
         summary=problem.twin.summary,
         n_components=family.n_components,
-        settings={name: str(getattr(family, name)) for name in problem.twin.settings},
+        settings=_settings(problem),
         fixed=sorted(family.fixed),
         n_rows=problem.data.n_rows,
         total_weight=float(problem.data.row_weights.sum()),
@@ -268,6 +270,15 @@ def _subject(study: Study, problem: Problem, prior: Any, e_step: Any) -> Subject
         notes=[*study.notes, *watched(study, problem)],
         e_step=e_step,
     )
+
+
+def _settings(problem: Problem) -> dict[str, str]:
+    """The settings of the family as text; a family may leave out those that it does not use."""
+    described = getattr(problem.family, "described", None)
+    if described is not None:
+        return described()
+    values = {name: getattr(problem.family, name) for name in problem.twin.settings}
+    return {name: f"{v:.6g}" if isinstance(v, float) else str(v) for name, v in values.items()}
 
 
 def _provenance(

@@ -173,6 +173,7 @@ def test_all_begins_with_the_first_study(call, here, monkeypatch):
     assert call("run", "--all", "--out", "out").exit_code == 2
     assert asked == [next(iter(eb.STUDIES))]
 
+
 def test_render_draws_the_same_page(call, here):
     assert call("run", "two-coins", "--no-sampling", "--out", "out").exit_code == 0
     page = here / "out" / "two-coins" / "index.html"

@@ -97,7 +97,7 @@ def test_singular():
     first, _, third = sentences(points(parameter(), scores=scores), singular=singularity(100, 0))
     assert first.startswith("Every start of the ML fit collapsed on a singularity; EM and the posterior agree")
     assert "maximum likelihood differs" not in first
-    words = "of 100 starts of random width collapsed on a singularity of the likelihood"
+    words = "of 100 random starts collapsed on a singularity of the likelihood"
     assert f"100 {words}, none under the prior" in third
     assert f"16 {words}" in sentences(singular=singularity(16, 0))[2]
     assert f"none {words}" in sentences()[2]

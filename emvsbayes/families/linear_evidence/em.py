@@ -90,6 +90,16 @@ class LinearEvidence:
         """The same family with the range of these training data in its settings, so that new x meet the same basis."""
         return self if self.range is not None else replace(self, range=range_of(data.X, data.row_weights))
 
+    def described(self) -> dict[str, str]:
+        """The settings that this basis uses, in words."""
+        used = {"polynomial": ("degree",), "identity": ()}.get(self.basis, ("n_basis", "range", "width"))
+        found = {"basis": self.basis, "intercept": "yes" if self.intercept else "no"}
+        for name in used:
+            found[name] = str(getattr(self, name))
+        if self.range is not None and "range" in used:
+            found["range"] = "; ".join(f"{low:g} to {high:g}" for low, high in self.range)
+        return found
+
     def check(self, data: LinearData) -> None:
         """Raise where these data cannot be fitted with these settings."""
         if self.n_components != 1:

@@ -103,7 +103,7 @@ def caption_climb(decomposition: Decomposition) -> str:
             "can and leaves it open (filled marks), and the log-likelihood above may also fall. "
         )
     text = text.rstrip()
-    if any(len(climb.steps) < climb.n_half_steps for climb in decomposition.climbs):
+    if any(climb.steps and len(climb.steps) < 2 * climb.steps[-1].passes + 1 for climb in decomposition.climbs):
         text += " Long climbs are thinned."
     return text
 

@@ -130,10 +130,10 @@ def _paths(axis: Axes, restarts: Restarts, low: float) -> set[str]:
 
 
 def _window(paths: Iterable[list[float]]) -> tuple[float, float]:
-    """Heights from the lowest first pass upwards: the fall-in from a poor start would flatten all that follows."""
-    paths = [path for path in paths if path]
-    if not paths:
+    """Heights from the first pass on: the fall-in from a poor start would flatten all that follows."""
+    later = [height for path in paths for height in path[1:] or path]
+    if not later:
         return 0, 1
-    low, high = min(path[min(1, len(path) - 1)] for path in paths), max(max(path) for path in paths)
+    low, high = min(later), max(later)
     margin = high - low or 1
     return low - 0.08 * margin, high + 0.25 * margin

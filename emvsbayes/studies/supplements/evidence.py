@@ -9,6 +9,7 @@ for each draw of (α, β), have the variance on the left.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,16 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
         alphas, betas = (_values(draws, fits.map.params, name) for name in ("alpha", "beta"))
         rows.append(_posterior_row(family, data, alphas, betas))
         W = family.draw_weights(alphas, betas, data, np.random.default_rng(study.seed))
-        spread = _spread(family, data, W, sides)
+        spread = _spread(family, data, W, alphas, betas, sides)
         sheets = [_sheet("Precisions, and the effective number of parameters", rows), spread]
         ratio = [float(row[-1]) for row in spread.rows if isinstance(row[-1], float)]
         text.append(
             "Plugging in one (α, β) treats it as known. Below, w was drawn from its conditional once for each "
-            f"posterior draw of (α, β); the plug-in standard deviation of the curve is {min(ratio):.2f} to "
-            "{max(ratio):.2f} times that of the posterior: less than 1 is under-dispersion."
+            "posterior draw of (α, β), and so has both parts of the variance: the mean over (α, β) of the variance "
+            "of the curve, and the variance of its mean, which plugging in leaves out. Where it is left out, the "
+            "plug-in band is too narrow, under-dispersed, unless the estimate happens to lie where the first part is "
+            f"larger than on average: here MAP has {min(ratio):.2f} to {max(ratio):.2f} times the standard deviation "
+            "of the posterior."
         )
         plots = [_precisions(alphas, betas, sides)]
         if data.X.shape[1] == 1:
@@ -91,17 +95,20 @@ def _inputs(data: Any, n: int) -> Array:
     return seen[thinned(len(seen), n)]
 
 
-def _spread(family: Any, data: Any, W: Array, sides: dict[str, Any]) -> Sheet:
+def _spread(family: Any, data: Any, W: Array, alphas: Array, betas: Array, sides: dict[str, Any]) -> Sheet:
     """Standard deviations of the curve wᵀφ(x), noise left out, at five inputs: plugged in, and of the posterior."""
     X = _inputs(data, 5)
     curve = W @ family.basis_functions(data).design(X).T
+    some = thinned(len(alphas), MARKS)
+    given = [replace(sides["MAP (EM)"], alpha=alphas[i], beta=betas[i]) for i in some]
+    centre = np.array([family.predictive(params, data, X, noise=False)[0] for params in given]).std(axis=0, ddof=1)
     plugged = [np.sqrt(family.predictive(params, data, X, noise=False)[1]) for params in sides.values()]
     rows = []
     for i, x in enumerate(X):
         sd = float(curve[:, i].std(ddof=1))
         at = ", ".join(f"{value:.4g}" for value in x)
-        rows.append([at, float(plugged[0][i]), float(plugged[1][i]), sd, float(plugged[1][i]) / sd])
-    headers = ["at x =", "sd, ML plugged in", "sd, MAP plugged in", "sd, posterior", "MAP / posterior"]
+        rows.append([at, *(float(p[i]) for p in plugged), sd, float(centre[i]), float(plugged[-1][i]) / sd])
+    headers = ["at x =", "ML plugged in", "MAP plugged in", "posterior", "of its mean given (α, β)", "MAP / posterior"]
     return Sheet("Standard deviation of the curve at five inputs", headers, rows)
 
 
@@ -111,7 +118,7 @@ def _bands(family: Any, data: Any, W: Array, betas: Array, params: Any) -> Plot:
     x, curve = X[:, 0], W @ family.basis_functions(data).design(X).T
     mean, half = curve.mean(axis=0), NORMAL_95 * np.sqrt(curve.var(axis=0) + (1 / betas).mean())
     plugged, variance = family.predictive(params, data, X)
-    kept = thinned(len(data.X), MARKS)
+    kept, sd = thinned(len(data.X), MARKS), np.sqrt(variance)
     at = x.tolist()
     return Plot(
         "95 % predictive bands",
@@ -120,11 +127,10 @@ def _bands(family: Any, data: Any, W: Array, betas: Array, params: Any) -> Plot:
         [
             Series("posterior", "band", at, (mean - half).tolist(), (mean + half).tolist(), component=1),
             Series("posterior mean", "line", at, mean.tolist(), component=1),
-            Series("MAP plugged in, mean", "line", at, plugged.tolist(), component=0),
-            Series(
-                "MAP plugged in, limits", "line", at, (plugged - NORMAL_95 * np.sqrt(variance)).tolist(), component=0
+            *(
+                Series("MAP plugged in" if z == 0 else "", "line", at, (plugged + z * sd).tolist(), component=0)
+                for z in (0, -NORMAL_95, NORMAL_95)
             ),
-            Series("", "line", at, (plugged + NORMAL_95 * np.sqrt(variance)).tolist(), component=0),
             Series("data", "points", data.X[kept, 0].tolist(), data.t[kept].tolist()),
         ],
     )
