@@ -16,6 +16,7 @@ from emvsbayes.core.records import plain, record_fields
 from emvsbayes.core.starts import Restart
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
+from emvsbayes.plan import Plan
 from emvsbayes.tables import Table, as_table
 
 
@@ -43,7 +44,12 @@ class Fit:
     seed: int
     total_weight: float
     columns: tuple[str, ...] = field(default=(), repr=False)
-    e_step: str = "exact"
+    plan: Plan = field(default_factory=Plan)
+
+    @property
+    def e_step(self) -> str:
+        """Which q the E half-steps chose from."""
+        return self.plan.e_step
 
     @property
     def params(self) -> Any:
@@ -162,7 +168,7 @@ class Fit:
     def summary(self) -> str:
         """The fit in a few lines of text."""
         kind = "maximum likelihood" if self.prior is None else "MAP"
-        kind += ", hard E-step" if self.e_step == "hard" else ""
+        kind += f", {self.plan.words}" if self.plan.words else ""
         singular = sum(not r.run.status.usable for r in self.restarts)
         optima = ", ".join(f"{objective:.4f} ({count})" for objective, count in self.optima[:8])
         lines = [
@@ -186,7 +192,7 @@ class Fit:
         """The scores in a line; none for a model without density."""
         if "density" not in self.family.capabilities:
             return []
-        bound = f"bound {self.run.elbo:.6f}, " if self.e_step == "hard" else ""
+        bound = "" if self.run.elbo is None else f"bound {self.run.elbo:.6f}, "
         return [
             f"{bound}log-likelihood {self.log_likelihood:.6f}, log prior {self.log_prior:.6f}, BIC {self.bic:.3f}, "
             f"{self.n_parameters} free parameters"
@@ -209,7 +215,7 @@ class Fit:
             "seed": self.seed,
             "total_weight": self.total_weight,
             "columns": list(self.columns),
-            "e_step": self.e_step,
+            "plan": plain(self.plan),
             "fit": _run_to_dict(self.run),
             "restarts": [
                 {"index": r.index, "how": r.how, "optimum": r.optimum, **_run_to_dict(r.run)} for r in self.restarts
@@ -240,7 +246,7 @@ class Fit:
                 raw["seed"],
                 raw["total_weight"],
                 tuple(raw["columns"]),
-                raw["e_step"],
+                Plan(**raw["plan"]),
             )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.core.protocol import Schedule
-from emvsbayes.core.schedules import E_STEPS, Batch
 from emvsbayes.core.starts import ALL_METHODS, METHODS, restarts
 from emvsbayes.fits import Fit
+from emvsbayes.plan import Plan, read_plan
 from emvsbayes.problem import Problem, pose
 
 N_STARTS = 20
+RANDOM_PASSES = 200  # where q is drawn a run has no end of its own
 
 
 def fit(
@@ -34,8 +34,11 @@ def fit(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     e_step: str | None = None,
+    m_step: str | None = None,
+    schedule: str | None = None,
+    accelerate: str | None = None,
     stop: Mapping[str, Any] | Stop | None = None,
-    record: bool = True,
+    record: bool | str = True,
     seed: int = 0,
 ) -> Fit:
     """Fit a latent-variable model with EM.
@@ -61,14 +64,20 @@ def fit(
         Known components, -1 where unknown.
     sample_weight : (N,)
         How often each row counts; 0 is absent.
-    e_step : {"exact", "hard"}
-        hard assigns each row to its most probable component. By default what the family stands for: hard for kmeans.
+    e_step : {"exact", "hard", "truncated:C", "mean-field", "annealed", "stochastic", "monte-carlo:M"}
+        Which q is allowed; see `emvsbayes.core.esteps`. By default what the family stands for: hard for kmeans.
+    m_step : {"full", "conditional", "gradient"}
+        How far an M half-step goes; see `emvsbayes.core.msteps`.
+    schedule : {"batch", "incremental:B", "stepwise:B"}
+        Over which rows q is renewed at a time, B blocks; see `emvsbayes.core.schedules`.
+    accelerate : {None, "squarem", "anderson"}
+        Whether a guess may replace EM's own step; see `emvsbayes.core.acceleration`. Never below plain EM's last value.
     stop : mapping or Stop
         `tol` (change of the objective per observation, 1e-8), `max_passes` (1000), `param_tol`.
-    record : bool
-        Keep the half-step trace of the best run.
+    record : bool or "blocks"
+        Keep the half-step trace of the best run; "blocks" scores every block of an incremental schedule too.
     seed : int
-        Of the starts.
+        Of the starts, and of a q that is drawn.
 
     Returns
     -------
@@ -97,8 +106,8 @@ def fit(
         prior=problem.prior(prior),
         start=start,
         n_starts=n_starts,
-        e_step=e_step,
-        stop=as_stop(stop),
+        plan=read_plan(problem, e_step=e_step, m_step=m_step, schedule=schedule, accelerate=accelerate, seed=seed),
+        stop=None if stop is None else as_stop(stop),
         record=record,
         seed=seed,
     )
@@ -124,16 +133,19 @@ def fit_problem(
     start: Any = None,
     n_starts: int | None = None,
     e_step: str | None = None,
+    plan: Plan | None = None,
     stop: Stop | None = None,
-    record: bool = True,
+    record: bool | str = True,
     seed: int = 0,
 ) -> Fit:
     """`fit` for a problem that is already posed; `prior` is a record or None."""
     methods, given, n_starts = check_request(problem, prior=prior, start=start, n_starts=n_starts, seed=seed)
-    e_step, stop = as_e_step(e_step, problem), stop or Stop()
+    plan = plan or read_plan(problem, e_step=e_step, seed=seed)
+    random = getattr(plan.gather(problem.family), "random", False)
+    stop = stop or (Stop(max_passes=RANDOM_PASSES) if random else Stop())
     problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed)
     family, data = problem.family, problem.data
-    schedule = schedule_of(problem, e_step)
+    options = plan.options(family)
     found = restarts(
         family,
         data,
@@ -143,12 +155,12 @@ def fit_problem(
         methods=methods,
         complete=problem.hold,
         prior=prior,
-        schedule=schedule,
+        options=options,
         stop=stop,
     )
     best = found[0].run
     if record:  # the same run once more, with its trace
-        best = run_em(family, data, best.start, prior=prior, schedule=schedule, stop=stop)
+        best = run_em(family, data, best.start, prior=prior, stop=stop, record=record, **options)
     return Fit(
         family,
         best,
@@ -158,7 +170,7 @@ def fit_problem(
         seed,
         float(data.row_weights.sum()),
         tuple(getattr(data, "columns", ())),
-        e_step,
+        plan,
     )
 
 
@@ -182,27 +194,15 @@ def settle(
         given=given,
         methods=methods,
         complete=problem.hold,
-        schedule=schedule_of(problem, problem.twin.e_step),
+        options={"schedule": schedule_of(problem, problem.twin.e_step)},
         stop=stop,
     )
     return replace(problem, family=settled(found[0].run.params, problem.data))
 
 
-def schedule_of(problem: Problem, e_step: str) -> Schedule:
-    """The family's own schedule where it has one (online K-means), or all rows at once."""
-    return getattr(problem.family, "schedule", None) or Batch(e_step)
-
-
-def as_e_step(e_step: str | None, problem: Problem) -> str:
-    """The E-step asked for, or the one the family stands for."""
-    e_step = e_step or problem.twin.e_step
-    if e_step not in E_STEPS:
-        raise unknown("e_step", e_step, E_STEPS)
-    if e_step not in getattr(problem.family, "e_steps", E_STEPS):
-        raise InputError(f"this method of {problem.family.name} has a hard E-step only; leave e_step out.")
-    if e_step == "hard" and "components" not in problem.family.capabilities:
-        raise InputError(f"a hard E-step assigns rows to components; {problem.family.name} has none.")
-    return e_step
+def schedule_of(problem: Problem, e_step: str | None = None) -> Any:
+    """The schedule of a plan that names an E-step at most."""
+    return read_plan(problem, e_step=e_step).gather(problem.family)
 
 
 def check_request(

@@ -37,7 +37,7 @@ def compare_singularity(problem: Any, prior: Any, stop: Any, seed: int, schedule
             methods=(HOW,),
             complete=problem.hold,
             prior=with_prior,
-            schedule=schedule,
+            options={"schedule": schedule},
             stop=stop,
         )
         records[objective] = _record(problem, objective, found, with_prior, schedule)

@@ -6,9 +6,10 @@ EM climbs F(q, θ) = E_q[ln p(X, Z | θ)] + H(q), plus ln p(θ) under a prior, o
     M half-step   θ ← argmax E_q[ln p(X, Z | θ)] + ln p(θ)  raises the bound, reopens the gap
 
 (Dempster, Laird and Rubin 1977; Neal and Hinton 1998.) A pass is an M half-step and the E half-step that follows it,
-so that the run ends with q and scores that belong to the parameters it returns. Where a schedule restricts q (hard EM,
-K-means), the E half-step takes the best q allowed, KL stays open, and what is climbed is the bound. No randomness here:
-starts come in from outside.
+so that the run ends with q and scores that belong to the parameters it returns. Four axes vary it: which q is allowed
+(`core.esteps`), over which rows it is renewed at a time (`core.schedules`), how far the M half-step goes
+(`core.msteps`) and whether a guess may replace its end (`core.acceleration`). Where q is restricted KL stays open, and
+what is climbed is the bound. No randomness here: starts and seeds come in from outside.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from emvsbayes.core.acceleration import ACCELERATORS, Accelerator
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.msteps import m_steps
 from emvsbayes.core.protocol import Expectation, Family, Schedule
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import HalfStep, Run, Status, Trace
@@ -78,8 +81,10 @@ def run_em(
     *,
     prior: Any = None,
     schedule: Schedule | None = None,
+    m_step: str = "full",
+    accelerate: str | None = None,
     stop: Stop | None = None,
-    record: bool = True,
+    record: bool | str = True,
 ) -> Run:
     """Climb from `start` until a rule of `stop` is met, a component collapses, or passes run out.
 
@@ -87,60 +92,104 @@ def run_em(
     ----------
     family, data, start : a Family, its data and its parameters
     prior : the family's prior record; None is maximum likelihood
-    schedule : how expectations are gathered; every row at once by default
-    record : False keeps no half-steps, for speed; every other field of the result is the same to the bit
+    schedule : how expectations are gathered, and which q; every row at once and exact by default
+    m_step : how far an M half-step goes, one of `core.msteps.M_STEPS`
+    accelerate : None, or one of `core.acceleration.ACCELERATORS`
+    record : False keeps no half-steps, for speed; every other field of the result is the same to the bit. "blocks"
+        also scores every block of an incremental schedule, at the price of a pass each.
 
     Returns
     -------
     Run
-        At the last finite parameters: a singular run stops one pass before its collapse.
+        At the last finite parameters: a singular run stops one pass before its collapse. Where q is drawn, at the
+        average of the second half of the path, with its exact posterior.
     """
     schedule, stop = schedule or Batch(), stop or Stop()
-    scorer = _Scorer(family, data, prior, record)
+    if record == "blocks" and hasattr(schedule, "score_blocks"):
+        schedule = replace(schedule, score_blocks=True)
+    scorer = _Scorer(family, data, prior, bool(record))
+    accelerator = None if accelerate is None else ACCELERATORS[accelerate]()
     params, memory = start, schedule.start(family, data)
     moving = getattr(schedule, "moving", None)  # a schedule may know that a pass that gained nothing was not the last
+    a_pass = getattr(schedule, "sweeps_a_pass", 1)
+    path = _Path(family, stop.max_passes) if getattr(schedule, "random", False) else None
 
     now, memory = schedule.sweep(family, params, memory)
     objective = scorer.closed(0, params, now)
-    passes, events, stopped_by, remaining, last_gain = 0, (), "", None, np.inf
+    sweeps, passes, events, stopped_by, remaining, last_gain = 0, 0, (), "", None, np.inf
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
+    before = params  # at the end of the last whole pass
 
     while status is Status.MAX_PASSES and passes < stop.max_passes:
         stats = now.stats if now.total is None else now.total
         stats = stats if prior is None else stats + family.pseudo_stats(prior, now.about)
-        moved = family.m_step(stats, params)
+        parts = list(m_steps(m_step, family, stats, params))
+        moved = parts[-1]
         events = family.inspect(moved, now.stats, data, params)
         if any(event.kind == "singular" for event in events):
             status = Status.SINGULAR
             break
 
-        following, memory = schedule.sweep(family, moved, memory)
-        passes += 1
-        scorer.opened(passes, moved, now, following)
+        guess = None if accelerator is None else _guess(accelerator, family, params, moved, now, data)
+        following, kept = schedule.sweep(family, moved if guess is None else guess, memory)
+        sweeps += 1
+        if guess is not None:
+            height = scorer.objective(guess, following)
+            good = bool(np.isfinite(height) and height >= objective)
+            accelerator.judge(good)
+            if good:
+                moved = guess
+            else:
+                guess = None
+                following, kept = schedule.sweep(family, moved, memory)
+                sweeps += 1
+        memory, passes = kept, _passes(sweeps, a_pass)
+        if following.log_likelihood is None:  # a block within a pass
+            params, now = moved, following
+            continue
+        for part in parts[:-1]:
+            scorer.between(passes, part, now)
+        scorer.opened(passes, moved, now, following, "M" if guess is None else "A")
         new_objective = scorer.closed(passes, moved, following)
-        gain = new_objective - objective
-        remaining, last_gain = _still_to_gain(last_gain, gain, ROUNDING * (1 + abs(objective))), gain
         if not np.isfinite(new_objective):
             status = Status.NONFINITE
             break
-        if schedule.monotone and (gain < -FALL * (1 + abs(objective)) or scorer.fell):
+        if not following.whole:
+            params, now = moved, following
+            continue
+        gain = new_objective - objective
+        remaining, last_gain = _still_to_gain(last_gain, gain, ROUNDING * (1 + abs(objective))), gain
+        if schedule.monotone and (gain < -FALL * (1 + abs(objective)) or scorer.fell()):
             status = Status.DECREASED
-        elif not (moving and moving(now, following, gain)) and (
-            stopped_by := stop.reason(
-                gain if schedule.monotone else abs(gain),
-                data.row_weights.sum(),
-                *((family.to_vector(params), family.to_vector(moved)) if stop.param_tol else (None, None)),
+        elif (
+            following.final
+            and not (moving and moving(now, following, gain))
+            and (
+                stopped_by := stop.reason(
+                    gain if schedule.monotone else abs(gain),
+                    data.row_weights.sum(),
+                    *((family.to_vector(before), family.to_vector(moved)) if stop.param_tol else (None, None)),
+                )
             )
         ):
             status = Status.CONVERGED
-        params, now, objective = moved, following, new_objective
+        params, now, objective, before = moved, following, new_objective, moved
+        if path is not None:
+            path.add(passes, params)
 
+    if path is not None and path.length and status is Status.MAX_PASSES:
+        params = path.average(params)
+        now, _ = Batch().sweep(family, params, (data, 1))
+        scorer.closed(passes, params, now)
+        status, stopped_by, remaining = Status.CONVERGED, f"average of the last {path.length} passes", None
     if status in (Status.CONVERGED, Status.MAX_PASSES):
         if passes == 0:
             events = family.inspect(params, now.stats, data, params)
         if any(event.kind == "empty" for event in events):
             status = Status.EMPTY_COMPONENT
     at = len(scorer.steps) if status is Status.SINGULAR else max(len(scorer.steps) - 2, 0)
+    if now.log_likelihood is None:  # broken off within a pass
+        now = replace(now, q=family.e_step(params, data), log_likelihood=family.log_likelihood(params, data))
     return Run(
         start=start,
         params=params,
@@ -155,6 +204,40 @@ def run_em(
         remaining=remaining,
         elbo=scorer.bound(params, now) if now.restricted else None,
     )
+
+
+def _passes(sweeps: int, a_pass: int) -> int | float:
+    """Passes over the data, whole where they are."""
+    return sweeps // a_pass if sweeps % a_pass == 0 else sweeps / a_pass
+
+
+def _guess(accelerator: Accelerator, family: Family, params: Any, moved: Any, now: Expectation, data: Any) -> Any:
+    """Parameters to try in the place of `moved`, or None: where none is proposed, or one that is no parameter."""
+    x, gx = family.to_vector(params), family.to_vector(moved)
+    if not (np.isfinite(x).all() and np.isfinite(gx).all()):  # an estimate on its boundary has no coordinates
+        return None
+    vector = accelerator.propose(x, gx)
+    if vector is None or not np.isfinite(vector).all():
+        return None
+    with np.errstate(all="ignore"):
+        guess = family.from_vector(vector, moved)
+        found = family.inspect(guess, now.stats, data, params)
+    return None if any(event.kind == "singular" for event in found) else guess
+
+
+class _Path:
+    """The second half of a random path, averaged in free coordinates (Celeux and Diebolt 1985)."""
+
+    def __init__(self, family: Family, max_passes: int) -> None:
+        self.family, self.after, self.length, self.sum = family, max_passes / 2, 0, 0.0
+
+    def add(self, passes: float, params: Any) -> None:
+        vector = self.family.to_vector(params)
+        if passes > self.after and np.isfinite(vector).all():
+            self.length, self.sum = self.length + 1, self.sum + vector
+
+    def average(self, like: Any) -> Any:
+        return self.family.from_vector(self.sum / self.length, like)
 
 
 def _still_to_gain(last: float, gain: float, rounding: float) -> float | None:
@@ -173,6 +256,7 @@ class _Scorer:
     def __init__(self, family: Family, data: Any, prior: Any, record: bool) -> None:
         self.family, self.data, self.prior, self.record = family, data, prior, record
         self.steps: list[HalfStep] = []
+        self.seen = 0
 
     def log_prior(self, params: Any) -> float:
         return 0.0 if self.prior is None else self.family.log_prior(params, self.prior)
@@ -181,24 +265,40 @@ class _Scorer:
         """ELBO(q, θ) = E_q ln p(X, Z | θ) + H(q), q and its statistics those of `held`."""
         return self.family.expected_log_joint(params, held.stats) + held.q.entropy(self.data.row_weights)
 
-    def closed(self, passes: int, params: Any, now: Expectation) -> float:
+    def objective(self, params: Any, now: Expectation) -> float:
+        """What is climbed, after an E half-step."""
+        return (self.bound(params, now) if now.restricted else now.log_likelihood) + self.log_prior(params)
+
+    def closed(self, passes: float, params: Any, now: Expectation) -> float:
         """After an E half-step: record it; return the objective."""
+        if self.record:
+            self._keep(passes, "E", params, now, now.posterior, now.log_likelihood)
+        return self.objective(params, now)
+
+    def opened(self, passes: float, params: Any, old: Expectation, now: Expectation, half: Any) -> None:
+        """After an M half-step: q and its statistics are the old ones, θ and its posterior the new ones.
+
+        Nothing is scored where the M-step was given the statistics of no q, or of one that was not kept.
+        """
+        if self.record and old.q is not None and old.total is None:
+            self._keep(passes, half, params, old, now.posterior, now.log_likelihood)
+
+    def between(self, passes: float, params: Any, old: Expectation) -> None:
+        """After one field of a conditional M half-step."""
+        if self.record and old.q is not None and old.total is None:
+            exact, log_likelihood = self.family.e_step(params, self.data), self.family.log_likelihood(params, self.data)
+            self._keep(passes, "M", params, old, exact, log_likelihood)
+
+    def _keep(
+        self, passes: float, half: Any, params: Any, held: Expectation, exact: Any, log_likelihood: float | None
+    ) -> None:
+        assert log_likelihood is not None
+        kl = held.q.kl(exact, self.data.row_weights)
         log_prior = self.log_prior(params)
-        if self.record:
-            self._keep(passes, "E", params, now, now, log_prior)
-        return (self.bound(params, now) if now.restricted else now.log_likelihood) + log_prior
+        self.steps.append(HalfStep(passes, half, self.bound(params, held), kl, log_likelihood, log_prior))
 
-    def opened(self, passes: int, params: Any, old: Expectation, now: Expectation) -> None:
-        """After an M half-step: q and its statistics are the old ones, θ and its posterior the new ones."""
-        if self.record:
-            self._keep(passes, "M", params, old, now, self.log_prior(params))
-
-    def _keep(self, passes: int, half: Any, params: Any, held: Expectation, now: Expectation, log_prior: float) -> None:
-        kl = held.q.kl(now.posterior, self.data.row_weights)
-        self.steps.append(HalfStep(passes, half, self.bound(params, held), kl, now.log_likelihood, log_prior))
-
-    @property
     def fell(self) -> bool:
-        """Whether the bound fell in the last pass, beyond rounding."""
-        last = [step.objective for step in self.steps[-3:]]
-        return any(b < a - FALL * (1 + abs(a)) for a, b in pairwise(last))
+        """Whether the bound fell since this was last asked, beyond rounding; a guess is judged by its E half-step."""
+        since = [step.objective for step in self.steps[max(self.seen - 1, 0) :] if step.half != "A"]
+        self.seen = len(self.steps)
+        return any(b < a - FALL * (1 + abs(a)) for a, b in pairwise(since))

@@ -149,18 +149,22 @@ class Expectation:
     ----------
     q : the distribution over latents, or None where it was never stored
     stats : expected sufficient statistics under q
-    log_likelihood : ln p(X | θ), from its own code path
+    log_likelihood : ln p(X | θ), from its own code path; None where this sweep is not scored
     about : the parameters that `stats` are measured from (see `Family.expect`)
     exact : p(Z | X, θ) where q is restricted and another; None where q is the posterior
     total : what the M-step is given where it is not `stats`, as in an online pass; None where it is
+    whole : whether a pass over the data ends here
+    final : whether a run may end here; not while q is still annealed
     """
 
     q: Any
     stats: Any
-    log_likelihood: float
+    log_likelihood: float | None
     about: Any
     exact: Any = None
     total: Any = None
+    whole: bool = True
+    final: bool = True
 
     @property
     def posterior(self) -> Any:

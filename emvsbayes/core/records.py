@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,13 @@ import numpy as np
 def record_fields(record: Any) -> dict[str, Any]:
     """A record as a mapping of its fields, arrays not copied."""
     return {f.name: getattr(record, f.name) for f in fields(record)}
+
+
+def take_rows(data: Any, rows: Any) -> Any:
+    """Some rows of a data record: of every field that has one entry a row."""
+    n = data.n_rows
+    per_row = {f.name: v for f in fields(data) if isinstance(v := getattr(data, f.name), np.ndarray) and len(v) == n}
+    return replace(data, **{name: value[rows] for name, value in per_row.items()})
 
 
 def plain(value: Any) -> Any:

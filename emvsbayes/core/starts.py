@@ -16,7 +16,7 @@ Ranking: by the objective that was climbed; singular and non-finite runs last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from emvsbayes.core.checks import Array
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import unknown
-from emvsbayes.core.protocol import Family, Schedule
+from emvsbayes.core.protocol import Family
 from emvsbayes.core.trace import Run
 
 METHODS = ("kmeans", "k-means++", "random_rows")
@@ -111,13 +111,14 @@ def restarts(
     methods: Sequence[str] = METHODS,
     complete: Callable[[Any], Any] = lambda params: params,
     prior: Any = None,
-    schedule: Schedule | None = None,
+    options: Mapping[str, Any] | None = None,
     stop: Stop | None = None,
 ) -> list[Restart]:
     """`n` runs without a trace, best first.
 
-    `given` starting values are the first start; `complete` puts held values into drawn ones. Each start has a child of
-    `seed` of its own, so that the first ten of twenty starts are those of a call with ten.
+    `options` are keywords of `run_em`. `given` starting values are the first start; `complete` puts held values into
+    drawn ones. Each start has a child of `seed` of its own, so that the first ten of twenty starts are those of a call
+    with ten.
     """
     found = []
     for index, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
@@ -126,7 +127,7 @@ def restarts(
         else:
             how = methods[index % len(methods)]
             start = complete(family.init(data, np.random.default_rng(child), how))
-        run = run_em(family, data, start, prior=prior, schedule=schedule, stop=stop, record=False)
+        run = run_em(family, data, start, prior=prior, stop=stop, record=False, **(options or {}))
         found.append(Restart(index, how, run))
     return ranked(found)
 

@@ -70,11 +70,12 @@ class Event:
 class HalfStep:
     """The score after one half-step, all four numbers at the same q and θ, in nats.
 
-    `passes` counts complete passes over the data; `log_prior` is 0.0 under maximum likelihood.
+    `passes` counts passes over the data; `log_prior` is 0.0 under maximum likelihood. Half "A" is a guess of an
+    accelerator in the place of an M half-step: the bound of the old q may fall there, the log-likelihood may not.
     """
 
     passes: float
-    half: Literal["E", "M"]
+    half: Literal["E", "M", "A"]
     elbo: float
     kl: float
     log_likelihood: float
@@ -128,7 +129,7 @@ class Run:
     log_likelihood: float
     log_prior: float
     status: Status
-    passes: int
+    passes: int | float
     trace: Trace = field(default_factory=Trace)
     events: tuple[Event, ...] = ()
     stopped_by: str = ""

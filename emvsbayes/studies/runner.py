@@ -14,7 +14,8 @@ from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain
 from emvsbayes.fits import Fit
-from emvsbayes.fitting import as_e_step, as_stop, check_request, settle
+from emvsbayes.fitting import as_stop, check_request, settle
+from emvsbayes.plan import read_plan
 from emvsbayes.problem import identify, pose
 from emvsbayes.studies.assembly import Clock, Say, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
@@ -188,7 +189,7 @@ def _compare(
     prior = problem.family.proper_prior(prior)
 
     check_request(problem, prior=prior, start=study.start, n_starts=study.n_starts, seed=study.seed)
-    as_e_step(study.e_step, problem)
+    read_plan(problem, e_step=study.e_step)
     if sampling:
         check_sampling(problem, draws=study.draws, tune=study.tune, chains=study.chains, seed=study.seed)
     say("EM: maximum likelihood and MAP")

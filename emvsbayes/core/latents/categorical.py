@@ -59,6 +59,39 @@ class Categorical:
         hard = np.where(best, 0.0, -np.inf)
         return Categorical(np.where(np.isnan(self.log_r), np.nan, hard))  # a row without posterior stays without
 
+    def truncated(self, size: int) -> Categorical:
+        """The `size` most probable components of each row, renormalised: the smallest KL of all q with so few."""
+        k = self.log_r.shape[1]
+        if size >= k:
+            return self
+        kept = np.argsort(-self.log_r, axis=1, kind="stable")[:, :size]
+        logs = np.full_like(self.log_r, -np.inf)
+        np.put_along_axis(logs, kept, np.take_along_axis(self.log_r, kept, axis=1), axis=1)
+        return posterior(logs)
+
+    def tempered(self, beta: float) -> Categorical:
+        """q ∝ r^β, which maximises E_q[ln p(X, Z)] + H(q)/β."""
+        return posterior(self.log_r * beta)
+
+    def drawn(self, rng: np.random.Generator, draws: int = 1) -> Categorical:
+        """The shares of `draws` independent draws of z for each row; one-hot for a single one."""
+        counts = np.zeros_like(self.log_r)
+        edges, rows = np.cumsum(self.responsibilities, axis=1), np.arange(len(self.log_r))
+        edges /= edges[:, -1:]
+        for _ in range(draws):
+            counts[rows, (edges < rng.random(len(rows))[:, None]).sum(axis=1)] += 1
+        with np.errstate(divide="ignore"):
+            logs = np.log(counts / draws)
+        return Categorical(np.where(np.isnan(self.log_r), np.nan, logs))
+
+    @classmethod
+    def joined(cls, parts: list[Categorical], rows: list[Integers]) -> Categorical:
+        """The q of all rows from those of blocks of rows."""
+        logs = np.empty((sum(map(len, rows)), parts[0].log_r.shape[1]))
+        for part, where in zip(parts, rows, strict=True):
+            logs[where] = part.log_r
+        return cls(logs)
+
     def permuted(self, permutation: Integers) -> Categorical:
         """The same q with component slot k holding the old component permutation[k]."""
         return Categorical(self.log_r[:, permutation])

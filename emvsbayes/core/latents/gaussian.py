@@ -9,7 +9,7 @@ twenty orders of magnitude never mix in one matrix product. Entropy, KL and stat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -65,6 +65,16 @@ class Gaussian:
         both = np.column_stack([self.root, self.center - other.center]) / scale[:, None]
         both = solve_triangular(other.root / scale[:, None], both, lower=True, unit_diagonal=True)
         return 0.5 * float((both**2).sum() - len(own)) - float(np.log(own / scale).sum())
+
+    def tempered(self, beta: float) -> Gaussian:
+        """q ∝ p^β: the same mean, the covariance divided by β."""
+        return replace(self, root=self.root / np.sqrt(beta))
+
+    def factorised(self) -> Gaussian:
+        """∏_i N(w_i | m_i, 1/Λ_ii), Λ the precision: the smallest KL of all q that factorise (Bishop 2006, 10.1.2)."""
+        inverse = solve_triangular(self.root, self.axes.T, lower=True)  # Λ = inverseᵀ inverse
+        variances = 1 / (inverse**2).sum(axis=0)
+        return replace(self, root=np.linalg.cholesky((self.axes.T * variances) @ self.axes))
 
     def draw(self, rng: np.random.Generator) -> Array:
         """One w, (M,)."""

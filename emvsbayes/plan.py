@@ -1,0 +1,101 @@
+"""A plan: how EM is to climb, on four axes that are chosen independently, checked against what the family can do.
+
+e_step       which q is allowed                         core.esteps
+schedule     the rows whose q is renewed at a time      core.schedules
+m_step       how far an M half-step goes                core.msteps
+accelerate   whether a guess may replace its end        core.acceleration
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from emvsbayes.core.acceleration import ACCELERATORS
+from emvsbayes.core.checks import whole_number
+from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.esteps import EStep, read_e_step
+from emvsbayes.core.msteps import M_STEPS
+from emvsbayes.core.protocol import Schedule
+from emvsbayes.core.schedules import BLOCKS, SCHEDULES, Batch, Incremental, Stepwise
+
+KINDS = {"components": "assigns rows to components", "shared": "is for one latent that all rows share"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The four axes by name, and the seed of whatever is drawn."""
+
+    e_step: str = "exact"
+    m_step: str = "full"
+    schedule: str = "batch"
+    accelerate: str | None = None
+    seed: int = 0
+
+    def gather(self, family: Any) -> Schedule:
+        """The schedule: the family's own where it has one (online K-means, K-medoids)."""
+        own = getattr(family, "schedule", None)
+        return own or read_schedule(self.schedule, read_e_step(self.e_step, self.seed))
+
+    def options(self, family: Any) -> dict[str, Any]:
+        """Keywords of `run_em`."""
+        return {"schedule": self.gather(family), "m_step": self.m_step, "accelerate": self.accelerate}
+
+    @property
+    def words(self) -> str:
+        """What is not the default, in words; empty for plain EM."""
+        found = [] if self.e_step == "exact" else [f"{self.e_step} E-step"]
+        found += [] if self.m_step == "full" else [f"{self.m_step} M-step"]
+        found += [] if self.schedule == "batch" else [self.schedule]
+        found += [self.accelerate] if self.accelerate else []
+        return ", ".join(found)
+
+
+def read_plan(
+    problem: Any,
+    *,
+    e_step: str | None = None,
+    m_step: str | None = None,
+    schedule: str | None = None,
+    accelerate: str | None = None,
+    seed: int = 0,
+) -> Plan:
+    """The plan asked for; what is left out is what the family stands for. Raises where the family has no such thing."""
+    e_step, m_step, schedule = e_step or problem.twin.e_step, m_step or "full", schedule or "batch"
+    chosen = read_e_step(e_step, seed)
+    family, name = problem.family, problem.family.name
+    if m_step not in M_STEPS:
+        raise unknown("m_step", m_step, M_STEPS)
+    if accelerate is not None and accelerate not in ACCELERATORS:
+        raise unknown("accelerate", accelerate, ACCELERATORS)
+    found = read_schedule(schedule, chosen)
+    if e_step not in getattr(family, "e_steps", (e_step,)):
+        raise InputError(f"this method of {name} has a hard E-step only; leave e_step out.")
+    kind = "components" if "components" in family.capabilities else "shared"
+    if kind not in chosen.latents:
+        raise InputError(f"a {chosen.name} E-step {KINDS[chosen.latents[0]]}; {name} has none.")
+    if getattr(family, "schedule", None) is not None and (m_step, schedule, accelerate) != ("full", "batch", None):
+        raise InputError(f"this method of {name} has a schedule of its own; leave m_step, schedule and accelerate out.")
+    if not isinstance(found, Batch) and "rowwise" not in family.capabilities:
+        raise InputError(f"{name} knows the batch schedule only. {family.absent['rowwise']}")
+    if accelerate and not (isinstance(found, Batch) and chosen.monotone):
+        raise InputError(
+            f"{accelerate} needs the batch schedule and an E-step whose bound never falls, which says whether a guess "
+            "is good; leave accelerate out, or the others."
+        )
+    return Plan(e_step, m_step, schedule, accelerate, seed)
+
+
+def read_schedule(text: str, e_step: EStep) -> Schedule:
+    """A schedule from its name; incremental:20 and stepwise:20 carry the number of blocks."""
+    name, _, number = text.partition(":")
+    if text == "batch":
+        return Batch(e_step)
+    kinds = {"incremental": Incremental, "stepwise": Stepwise}
+    if name not in kinds:
+        raise unknown("schedule", text, SCHEDULES)
+    try:
+        blocks = whole_number(int(number or BLOCKS), 1, f"the number of blocks of {name}")
+    except ValueError:
+        raise InputError(f"the number of blocks of {name} must be a whole number >= 1; it is {number!r}.") from None
+    return kinds[name](blocks, e_step)
