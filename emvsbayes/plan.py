@@ -78,10 +78,10 @@ def read_plan(
         raise InputError(f"this method of {name} has a schedule of its own; leave m_step, schedule and accelerate out.")
     if not isinstance(found, Batch) and "rowwise" not in family.capabilities:
         raise InputError(f"{name} knows the batch schedule only. {family.absent['rowwise']}")
-    if accelerate and not (isinstance(found, Batch) and chosen.monotone):
+    if accelerate and not found.monotone:
         raise InputError(
-            f"{accelerate} needs the batch schedule and an E-step whose bound never falls, which says whether a guess "
-            "is good; leave accelerate out, or the others."
+            f"{accelerate} needs a schedule and an E-step under which the objective never falls, for it says whether a "
+            f"guess is good; leave accelerate out, or {Plan(e_step, schedule=schedule).words}."
         )
     return Plan(e_step, m_step, schedule, accelerate, seed)
 

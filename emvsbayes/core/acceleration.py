@@ -1,25 +1,37 @@
 """Acceleration: where to go instead of where EM would go next.
 
 EM is a fixed-point map G on the free coordinates; near its limit the error shrinks by the rate matrix J. Both schemes
-guess the limit from a few steps. The loop scores a guess by a sweep like any other; a guess that lowers the objective
-is dropped and EM's own step taken instead, so that the objective never falls. Every sweep counts, the dropped ones too.
+guess the limit from the last few passes:
 
-    squarem    r = x1 - x0, v = (x2 - x1) - r, α = -|r|/|v|:   x' = x0 - 2α r + α² v       every third sweep
-    anderson   f_i = G(x_i) - x_i;  γ = argmin |f_k - ΔF γ|²:  x' = G(x_k) - ΔG γ          every sweep
+    squarem    r = x1 - x0, v = (x2 - x1) - r, α = -|r|/|v|:   x' = x0 - 2α r + α² v       every third pass
+    anderson   f = G(x) - x, γ = argmin |f - ΔF γ|²:            x' = G(x) - ΔG γ            every pass
 
-with ΔF, ΔG the differences of the last few f and G. The least squares are damped by a ridge on ΔF's scale.
+with ΔX, ΔF, ΔG the differences of the last ten x, f and G. Anderson's guess is Newton's for f = 0 with the Jacobian
+that those differences show, ΔF = (J - I) ΔX. It is drawn to saddle points as much as to maxima, and EM spends its
+passes near saddles. At a maximum the eigenvalues of J - I lie between -1 and 0; where B, from ΔF = ΔX B, has a
+positive one, EM is leaving a saddle along its eigenvector, and that part of γ is reflected, so that the guess runs away
+from the saddle as fast as it would have run into it (Dauphin et al. 2014, there for gradients).
 
-Sources: Varadhan and Roland (2008), Scand. J. Statist. 35, 335-353 (S3 steplength); Walker and Ni (2011), SIAM J.
-Numer. Anal. 49, 1715-1735; Henderson and Varadhan (2019), JCGS 28, 834-846, for restarts and damping.
+A guess is swept like any other parameters and kept where the objective is at least that of EM's last pass; otherwise
+it is dropped and EM's own step taken. So the objective never falls, and every sweep counts, the dropped ones too.
+
+Sources: Varadhan and Roland (2008), Scand. J. Statist. 35, 335-353 (step length S3); Walker and Ni (2011), SIAM J.
+Numer. Anal. 49, 1715-1735; Henderson and Varadhan (2019), JCGS 28, 834-846 (the guard); Dauphin et al. (2014), NeurIPS
+27, 2933-2941.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from emvsbayes.core.checks import Array
+from emvsbayes.core.protocol import Expectation, Family, Schedule
+from emvsbayes.core.scoring import Scorer
+
+RIDGE = 1e-5  # singular values of ΔF below this share of the largest are damped
+RANK = 1e-8  # and those of ΔX below this share tell nothing of B
 
 
 class Accelerator(Protocol):
@@ -29,7 +41,7 @@ class Accelerator(Protocol):
         """A guess, from x and EM's own next step G(x); None to take that step."""
         ...
 
-    def judge(self, accepted: bool) -> None:
+    def judge(self, kept: bool) -> None:
         """Whether the last guess was kept."""
         ...
 
@@ -49,7 +61,7 @@ class Squarem:
         self.path = []
         r, v = x1 - x0, (x2 - x1) - (x1 - x0)
         size = float(np.linalg.norm(v))
-        if size == 0 or not np.isfinite(size):
+        if size == 0:
             return None
         alpha = -max(1.0, float(np.linalg.norm(r)) / size)
         if -alpha > self.longest:
@@ -58,41 +70,101 @@ class Squarem:
             return None  # x' would be x2 itself
         return x0 - 2 * alpha * r + alpha**2 * v
 
-    def judge(self, accepted: bool) -> None:
-        if not accepted:
+    def judge(self, kept: bool) -> None:
+        if not kept:
             self.longest = max(1.0, self.longest / 4)
 
 
 class Anderson:
-    """A guess from the last `memory` steps, at every sweep."""
+    """A guess from the last `memory` steps, at every pass."""
 
     def __init__(self, memory: int = 10) -> None:
         self.memory = memory
         self.x: list[Array] = []
         self.g: list[Array] = []
-        self.ridge = 1e-10
 
     def propose(self, x: Array, gx: Array) -> Array | None:
-        self.x.append(x)
-        self.g.append(gx)
-        self.x, self.g = self.x[-self.memory - 1 :], self.g[-self.memory - 1 :]
-        if len(self.x) < 2:
+        held = min(self.memory, len(x)) + 1
+        self.x, self.g = [*self.x, x][-held:], [*self.g, gx][-held:]
+        X, G = np.array(self.x), np.array(self.g)
+        dX, dG, dF = (np.diff(steps, axis=0).T for steps in (X, G, G - X))
+        length = np.linalg.norm(dF, axis=0)
+        if len(X) < 2 or (length == 0).any():
             return None
-        G = np.array(self.g)
-        F = G - np.array(self.x)
-        dF, dG = np.diff(F, axis=0).T, np.diff(G, axis=0).T
-        scale = np.linalg.norm(dF, axis=0)
-        if not np.isfinite(F).all() or (scale == 0).any():
-            return None
-        dF, dG = dF / scale, dG / scale
+        dX, dG, dF = dX / length, dG / length, dF / length
         u, s, vt = np.linalg.svd(dF, full_matrices=False)
-        gamma = vt.T @ (s / (s**2 + self.ridge * s[0] ** 2) * (u.T @ F[-1]))
-        return gx - dG @ gamma
+        gamma = vt.T @ (s / (s**2 + (RIDGE * s[0]) ** 2) * (u.T @ (gx - x)))
+        return gx - dG @ reflected(gamma, dX, dF)
 
-    def judge(self, accepted: bool) -> None:
+    def judge(self, kept: bool) -> None:
         """A guess that failed says that the map bends: forget all but the last step."""
-        if not accepted:
+        if not kept:
             self.x, self.g = self.x[-1:], self.g[-1:]
 
 
+def reflected(gamma: Array, dX: Array, dF: Array) -> Array:
+    """γ with its parts along eigenvectors of B, ΔF = ΔX B, of positive eigenvalue turned round."""
+    values, vectors = np.linalg.eig(np.linalg.lstsq(dX, dF, rcond=RANK)[0])
+    away = values.real > 0
+    if not away.any():
+        return gamma
+    parts = np.linalg.lstsq(vectors, gamma.astype(complex), rcond=None)[0]
+    return (vectors @ np.where(away, -parts, parts)).real
+
+
 ACCELERATORS = {"squarem": Squarem, "anderson": Anderson}
+
+
+class Leap(NamedTuple):
+    """A guess that was swept, what came of it, and whether it is to be kept."""
+
+    guess: Any
+    following: Expectation
+    memory: Any
+    higher: bool
+
+
+class Leaper:
+    """Asks an accelerator for guesses between whole passes, and sweeps them."""
+
+    def __init__(
+        self, accelerator: Accelerator, family: Family, data: Any, schedule: Schedule, scorer: Scorer, start: Any
+    ) -> None:
+        self.accelerator, self.family, self.data = accelerator, family, data
+        self.schedule, self.scorer = schedule, scorer
+        self.x = start  # parameters from which the pass that ends now set out
+        self.leapt = False
+
+    def leap(self, moved: Any, now: Expectation, memory: Any, objective: float) -> Leap | None:
+        """The guess at the end of a pass that led to `moved`; None within a pass, and where none is proposed.
+
+        A sweep by blocks must follow a guess by a pass of its own, for the map is that of the pass; a batch sweep has
+        just been one.
+        """
+        if not now.whole or (self.leapt and self.schedule.sweeps_a_pass > 1):
+            self.leapt = False
+            return None
+        x, self.x = self.x, moved
+        guess = self._guess(x, moved, now)
+        if guess is None:
+            return None
+        following, memory = self.schedule.sweep(self.family, guess, self.schedule.afresh(memory))
+        height = self.scorer.objective(guess, following)
+        self.leapt = bool(np.isfinite(height) and height >= objective)
+        self.accelerator.judge(self.leapt)
+        if self.leapt:
+            self.x = guess
+        return Leap(guess, following, memory, self.leapt)
+
+    def _guess(self, params: Any, moved: Any, now: Expectation) -> Any:
+        """Parameters to try in the place of `moved`; None where none are proposed, or none that are parameters."""
+        x, gx = self.family.to_vector(params), self.family.to_vector(moved)
+        if not (np.isfinite(x).all() and np.isfinite(gx).all()):  # an estimate on its boundary has no coordinates
+            return None
+        with np.errstate(all="ignore"):
+            vector = self.accelerator.propose(x, gx)
+            if vector is None or not np.isfinite(vector).all():
+                return None
+            guess = self.family.from_vector(vector, moved)
+            found = self.family.inspect(guess, now.stats, self.data, params)
+        return None if any(event.kind == "singular" for event in found) else guess

@@ -15,22 +15,21 @@ what is climbed is the bound. No randomness here: starts and seeds come in from 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.acceleration import ACCELERATORS, Accelerator
+from emvsbayes.core.acceleration import ACCELERATORS, Leaper
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.msteps import m_steps
-from emvsbayes.core.protocol import Expectation, Family, Schedule
+from emvsbayes.core.protocol import Family, Schedule
 from emvsbayes.core.schedules import Batch
-from emvsbayes.core.trace import HalfStep, Run, Status, Trace
+from emvsbayes.core.scoring import FALL, Scorer
+from emvsbayes.core.trace import Run, Status, Trace
 
 ROUNDING = 1e-14  # a gain below ROUNDING · (1 + |objective|) is none
-FALL = 1e-9  # the objective may fall by rounding only: FALL · (1 + |objective|)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,8 @@ def run_em(
     schedule, stop = schedule or Batch(), stop or Stop()
     if record == "blocks" and hasattr(schedule, "score_blocks"):
         schedule = replace(schedule, score_blocks=True)
-    scorer = _Scorer(family, data, prior, bool(record))
-    accelerator = None if accelerate is None else ACCELERATORS[accelerate]()
+    scorer = Scorer(family, data, prior, bool(record))
+    leaper = None if accelerate is None else Leaper(ACCELERATORS[accelerate](), family, data, schedule, scorer, start)
     params, memory = start, schedule.start(family, data)
     moving = getattr(schedule, "moving", None)  # a schedule may know that a pass that gained nothing was not the last
     a_pass = getattr(schedule, "sweeps_a_pass", 1)
@@ -130,26 +129,21 @@ def run_em(
             status = Status.SINGULAR
             break
 
-        guess = None if accelerator is None else _guess(accelerator, family, params, moved, now, data)
-        following, kept = schedule.sweep(family, moved if guess is None else guess, memory)
-        sweeps += 1
-        if guess is not None:
-            height = scorer.objective(guess, following)
-            good = bool(np.isfinite(height) and height >= objective)
-            accelerator.judge(good)
-            if good:
-                moved = guess
-            else:
-                guess = None
-                following, kept = schedule.sweep(family, moved, memory)
-                sweeps += 1
-        memory, passes = kept, _passes(sweeps, a_pass)
+        leap = None if leaper is None else leaper.leap(moved, now, memory, objective)
+        if leap is not None:
+            sweeps += a_pass
+        if leap is not None and leap.higher:
+            moved, following, memory = leap.guess, leap.following, leap.memory
+        else:
+            following, memory = schedule.sweep(family, moved, memory)
+            sweeps += 1
+        passes = _passes(sweeps, a_pass)
         if following.log_likelihood is None:  # a block within a pass
             params, now = moved, following
             continue
         for part in parts[:-1]:
             scorer.between(passes, part, now)
-        scorer.opened(passes, moved, now, following, "M" if guess is None else "A")
+        scorer.opened(passes, moved, now, following, "A" if leap is not None and leap.higher else "M")
         new_objective = scorer.closed(passes, moved, following)
         if not np.isfinite(new_objective):
             status = Status.NONFINITE
@@ -161,18 +155,13 @@ def run_em(
         remaining, last_gain = _still_to_gain(last_gain, gain, ROUNDING * (1 + abs(objective))), gain
         if schedule.monotone and (gain < -FALL * (1 + abs(objective)) or scorer.fell()):
             status = Status.DECREASED
-        elif (
-            following.final
-            and not (moving and moving(now, following, gain))
-            and (
-                stopped_by := stop.reason(
-                    gain if schedule.monotone else abs(gain),
-                    data.row_weights.sum(),
-                    *((family.to_vector(before), family.to_vector(moved)) if stop.param_tol else (None, None)),
-                )
+        elif following.final and not (moving and moving(now, following, gain)):
+            stopped_by = stop.reason(
+                gain if schedule.monotone else abs(gain),
+                data.row_weights.sum(),
+                *((family.to_vector(before), family.to_vector(moved)) if stop.param_tol else (None, None)),
             )
-        ):
-            status = Status.CONVERGED
+            status = Status.CONVERGED if stopped_by else status
         params, now, objective, before = moved, following, new_objective, moved
         if path is not None:
             path.add(passes, params)
@@ -211,20 +200,6 @@ def _passes(sweeps: int, a_pass: int) -> int | float:
     return sweeps // a_pass if sweeps % a_pass == 0 else sweeps / a_pass
 
 
-def _guess(accelerator: Accelerator, family: Family, params: Any, moved: Any, now: Expectation, data: Any) -> Any:
-    """Parameters to try in the place of `moved`, or None: where none is proposed, or one that is no parameter."""
-    x, gx = family.to_vector(params), family.to_vector(moved)
-    if not (np.isfinite(x).all() and np.isfinite(gx).all()):  # an estimate on its boundary has no coordinates
-        return None
-    vector = accelerator.propose(x, gx)
-    if vector is None or not np.isfinite(vector).all():
-        return None
-    with np.errstate(all="ignore"):
-        guess = family.from_vector(vector, moved)
-        found = family.inspect(guess, now.stats, data, params)
-    return None if any(event.kind == "singular" for event in found) else guess
-
-
 class _Path:
     """The second half of a random path, averaged in free coordinates (Celeux and Diebolt 1985)."""
 
@@ -248,57 +223,3 @@ def _still_to_gain(last: float, gain: float, rounding: float) -> float | None:
     if gain <= rounding:
         return 0.0
     return gain * gain / (last - gain) if gain < last < np.inf else None
-
-
-class _Scorer:
-    """Scores half-steps, each number by its own code path, and keeps them where they are wanted."""
-
-    def __init__(self, family: Family, data: Any, prior: Any, record: bool) -> None:
-        self.family, self.data, self.prior, self.record = family, data, prior, record
-        self.steps: list[HalfStep] = []
-        self.seen = 0
-
-    def log_prior(self, params: Any) -> float:
-        return 0.0 if self.prior is None else self.family.log_prior(params, self.prior)
-
-    def bound(self, params: Any, held: Expectation) -> float:
-        """ELBO(q, θ) = E_q ln p(X, Z | θ) + H(q), q and its statistics those of `held`."""
-        return self.family.expected_log_joint(params, held.stats) + held.q.entropy(self.data.row_weights)
-
-    def objective(self, params: Any, now: Expectation) -> float:
-        """What is climbed, after an E half-step."""
-        return (self.bound(params, now) if now.restricted else now.log_likelihood) + self.log_prior(params)
-
-    def closed(self, passes: float, params: Any, now: Expectation) -> float:
-        """After an E half-step: record it; return the objective."""
-        if self.record:
-            self._keep(passes, "E", params, now, now.posterior, now.log_likelihood)
-        return self.objective(params, now)
-
-    def opened(self, passes: float, params: Any, old: Expectation, now: Expectation, half: Any) -> None:
-        """After an M half-step: q and its statistics are the old ones, θ and its posterior the new ones.
-
-        Nothing is scored where the M-step was given the statistics of no q, or of one that was not kept.
-        """
-        if self.record and old.q is not None and old.total is None:
-            self._keep(passes, half, params, old, now.posterior, now.log_likelihood)
-
-    def between(self, passes: float, params: Any, old: Expectation) -> None:
-        """After one field of a conditional M half-step."""
-        if self.record and old.q is not None and old.total is None:
-            exact, log_likelihood = self.family.e_step(params, self.data), self.family.log_likelihood(params, self.data)
-            self._keep(passes, "M", params, old, exact, log_likelihood)
-
-    def _keep(
-        self, passes: float, half: Any, params: Any, held: Expectation, exact: Any, log_likelihood: float | None
-    ) -> None:
-        assert log_likelihood is not None
-        kl = held.q.kl(exact, self.data.row_weights)
-        log_prior = self.log_prior(params)
-        self.steps.append(HalfStep(passes, half, self.bound(params, held), kl, log_likelihood, log_prior))
-
-    def fell(self) -> bool:
-        """Whether the bound fell since this was last asked, beyond rounding; a guess is judged by its E half-step."""
-        since = [step.objective for step in self.steps[max(self.seen - 1, 0) :] if step.half != "A"]
-        self.seen = len(self.steps)
-        return any(b < a - FALL * (1 + abs(a)) for a, b in pairwise(since))

@@ -185,7 +185,16 @@ class Schedule(Protocol):
         """Whether the objective can never fall."""
         ...
 
+    @property
+    def sweeps_a_pass(self) -> int:
+        """Sweeps that make a pass over the data."""
+        ...
+
     def start(self, family: Family, data: Any) -> Any: ...
+
+    def afresh(self, memory: Any) -> Any:
+        """The memory before a sweep that renews q in every row; asked for under acceleration only."""
+        ...
 
     def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]: ...
 

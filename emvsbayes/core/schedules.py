@@ -56,6 +56,10 @@ class Batch:
         """Nothing is swept yet."""
         return data, 0
 
+    def afresh(self, memory: Any) -> Any:
+        """The memory before a sweep that renews q in every row, as each does."""
+        return memory
+
     def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]:
         """One E-step over every row."""
         data, turn = memory
@@ -119,6 +123,10 @@ class Incremental:
         """The blocks; no q yet."""
         rows = _split(data, self.blocks)
         return Blocks(data, rows, [take_rows(data, r) for r in rows], [], [], None, None, -1)
+
+    def afresh(self, memory: Blocks) -> Blocks:
+        """The memory before a sweep that renews q in every row."""
+        return memory._replace(turn=-1)
 
     def sweep(self, family: Family, params: Any, memory: Blocks) -> tuple[Expectation, Blocks]:
         """A new q for the next block; for every block on the first sweep."""
