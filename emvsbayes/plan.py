@@ -69,13 +69,16 @@ def read_plan(
     if accelerate is not None and accelerate not in ACCELERATORS:
         raise unknown("accelerate", accelerate, ACCELERATORS)
     found = read_schedule(schedule, chosen)
-    if e_step not in getattr(family, "e_steps", (e_step,)):
-        raise InputError(f"this method of {name} has a hard E-step only; leave e_step out.")
     kind = "components" if "components" in family.capabilities else "shared"
     if kind not in chosen.latents:
         raise InputError(f"a {chosen.name} E-step {KINDS[chosen.latents[0]]}; {name} has none.")
-    if getattr(family, "schedule", None) is not None and (m_step, schedule, accelerate) != ("full", "batch", None):
-        raise InputError(f"this method of {name} has a schedule of its own; leave m_step, schedule and accelerate out.")
+    if getattr(family, "schedule", None) is not None:
+        if (e_step, m_step, schedule, accelerate) != ("hard", "full", "batch", None):
+            raise InputError(
+                f"this method of {name} has a hard E-step and a schedule of its own; leave e_step, m_step, schedule "
+                "and accelerate out."
+            )
+        return Plan("hard")
     if not isinstance(found, Batch) and "rowwise" not in family.capabilities:
         raise InputError(f"{name} knows the batch schedule only. {family.absent['rowwise']}")
     if accelerate and not found.monotone:

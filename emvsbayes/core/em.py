@@ -130,10 +130,11 @@ def run_em(
             break
 
         leap = None if leaper is None else leaper.leap(moved, now, memory, objective)
-        if leap is not None:
-            sweeps += a_pass
-        if leap is not None and leap.higher:
-            moved, following, memory = leap.guess, leap.following, leap.memory
+        sweeps += 0 if leap is None else a_pass
+        leapt = leap is not None and leap.higher
+        if leapt:
+            parts, following, memory = [leap.guess], leap.following, leap.memory
+            moved = leap.guess
         else:
             following, memory = schedule.sweep(family, moved, memory)
             sweeps += 1
@@ -143,7 +144,7 @@ def run_em(
             continue
         for part in parts[:-1]:
             scorer.between(passes, part, now)
-        scorer.opened(passes, moved, now, following, "A" if leap is not None and leap.higher else "M")
+        scorer.opened(passes, moved, now, following, "A" if leapt else "M")
         new_objective = scorer.closed(passes, moved, following)
         if not np.isfinite(new_objective):
             status = Status.NONFINITE

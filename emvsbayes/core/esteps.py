@@ -106,8 +106,8 @@ class Annealed(Exact):
     """β_t = start^(1 - t/passes) at turn t, and 1 from turn `passes` on: the run ends as plain EM.
 
     A low β blurs the small optima away, but below a critical one all components merge, and plain EM leaves the saddle
-    where they lie together slowly or not at all. The defaults keep clear of it where components overlap moderately; with
-    four or more components of equal shape a start of 0.3 finds the best optimum more often.
+    where they lie together slowly or not at all. The defaults keep clear of it where components overlap moderately;
+    with four or more components of equal shape a start of 0.3 finds the best optimum more often.
     """
 
     start: float = 0.5

@@ -45,6 +45,8 @@ def conditional(family: Any, stats: Any, params: Any) -> Iterator[Any]:
         held = replace(family, fixed=family.fixed | (frozenset(free) - {name}))
         params = held.m_step(stats, params)
         yield params
+    if not free:
+        yield params
 
 
 def ascended(family: Any, stats: Any, params: Any) -> Any:

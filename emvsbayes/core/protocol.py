@@ -8,8 +8,7 @@ What only some families have is looked up by name, and its absence is an answer:
 
     unsettled, settled(params, data)   a setting that is learned once and then held (σ² of K-means)
     resolved(data)                     settings that the training data complete (the range of basis functions)
-    schedule                           a schedule of the family's own (online K-means); None takes all rows at once
-    e_steps                            the E-steps it allows, where not all of `core.schedules.E_STEPS`
+    schedule                           a schedule of the family's own, with a hard E-step (online K-means), or None
     described()                        the settings in words, where some are not in use
     remarks(run, total_weight, e_step) what a summary adds
 """

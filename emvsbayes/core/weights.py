@@ -62,8 +62,9 @@ def empty_components(n: Array) -> tuple[Event, ...]:
 
 
 def weights_to_vector(weights: Array) -> Array:
-    """ln π_k / π_K, (K-1,)."""
-    return log_weights(weights[:-1]) - log_weights(weights[-1:])
+    """ln π_k / π_K, (K-1,); NaN where both are 0."""
+    with np.errstate(invalid="ignore"):
+        return log_weights(weights[:-1]) - log_weights(weights[-1:])
 
 
 def weights_from_vector(vector: Array) -> Array:

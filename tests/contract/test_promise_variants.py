@@ -37,7 +37,7 @@ NO_SENSE = {
         for name in ("hard", "truncated", "stochastic", "monte-carlo", "incremental, hard", "anderson, hard")
     },
     **{
-        ("linear_evidence", name): "shares one weight vector"
+        ("linear_evidence", name): "w is shared by all rows"
         for name in ("incremental", "stepwise", "anderson, incremental")
     },
 }
@@ -71,7 +71,8 @@ def test_the_split_holds_and_the_bound_never_falls(name, variant):
     found = climb(name, variant)
     steps = above_collapse(found)
     for step in steps:
-        assert abs(step.residual) < 1e-10
+        scale = max(1, abs(step.log_likelihood))  # a field at a time may open a KL of 1e10 nats, held to its own digits
+        assert abs(step.residual) * scale < 1e-10 * max(scale, 1e-3 * step.kl)
         assert step.kl >= -1e-12 * max(1, abs(step.log_likelihood))
     if variant in MONOTONE:
         assert found.status is not Status.DECREASED

@@ -376,8 +376,8 @@ def test_medoids_refuse_what_needs_a_density():
     refused(
         "has no density, so that there is no prior", settings=MEDOIDS, prior={"centers": {"location": 0, "scale": 1}}
     )
-    refused("hard E-step only", settings=MEDOIDS, e_step="exact")
-    refused("hard E-step only", settings=ONLINE, e_step="exact")
+    refused("a hard E-step and a schedule", settings=MEDOIDS, e_step="exact")
+    refused("a hard E-step and a schedule", settings=ONLINE, e_step="exact")
     fit = eb.fit("kmeans", blobs(), n_components=2, settings=MEDOIDS, n_starts=1)
     for call in (lambda: fit.predict(blobs()), lambda: fit.simulate(blobs())):
         with pytest.raises(eb.InputError, match="has no density"):

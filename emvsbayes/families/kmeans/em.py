@@ -94,10 +94,6 @@ class KMeans:
         """The sequential pass of online K-means; None takes every row at once."""
         return Online() if self.method == "online" else None
 
-    @property
-    def e_steps(self) -> tuple[str, ...]:
-        return ("hard",) if self.method == "online" else ("exact", "hard")
-
     def check(self, data: KMeansData) -> None:
         """Raise where these data cannot be clustered with these settings."""
         if data.precomputed:

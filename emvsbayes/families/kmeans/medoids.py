@@ -98,7 +98,6 @@ class KMedoids:
     default_prior_note = NO_DENSITY.format("no prior")
     scattered_note = "random rows as medoids"
     schedule = Alternating()
-    e_steps = ("hard",)
 
     def check(self, data: KMeansData) -> None:
         """Raise where these data cannot be clustered with these settings."""
