@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
     from emvsbayes.relabelling import relabel
+    from emvsbayes.streaming import Stream
     from emvsbayes.studies import STUDIES, compare, run
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ _HOME = {
     "Fit": "emvsbayes.fits",
     "sample": "emvsbayes.bayes.sampling",
     "relabel": "emvsbayes.relabelling",
+    "Stream": "emvsbayes.streaming",
     "compare": "emvsbayes.studies",
     "run": "emvsbayes.studies",
     "FAMILIES": "emvsbayes.families",
@@ -37,6 +39,7 @@ __all__ = [
     "STUDIES",
     "Fit",
     "InputError",
+    "Stream",
     "compare",
     "fit",
     "relabel",

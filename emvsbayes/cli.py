@@ -81,7 +81,7 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--weights", help="Column of sample weights."),
         click.option("--start", help="Starting values: JSON, or a .json or .toml file, or a starting method."),
         click.option("--starts", "n_starts", type=int, help="Number of starts; 20 by default."),
-        click.option("--e-step", help="exact or hard; by default what the family stands for."),
+        click.option("--e-step", help="exact, hard, truncated:C, mean-field, annealed, stochastic or monte-carlo:M."),
         click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
         click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
         click.option("--seed", type=int, default=0, show_default=True),
@@ -205,8 +205,19 @@ def compare_command(
 @command
 @model_options
 @click.option("--prior", default="none", show_default=True, help="none, default, JSON, or a .json or .toml file.")
+@click.option("--m-step", help="full, conditional (ECM) or gradient (generalized EM).")
+@click.option("--schedule", help="batch, incremental:B or stepwise:B, with B blocks of rows.")
+@click.option("--accelerate", help="squarem or anderson.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
-def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> int:
+def em_command(
+    data: Path,
+    prior: str,
+    m_step: str | None,
+    schedule: str | None,
+    accelerate: str | None,
+    json_path: Path | None,
+    **model: Any,
+) -> int:
     """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC."""
     from emvsbayes.fitting import fit
     from emvsbayes.studies.saving import writable, write_text
@@ -216,7 +227,13 @@ def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
         if json_path.is_dir():
             raise InputError(f"{json_path} is a folder; name the file to write the fit to.")
     given = structured(prior, "prior", names=("none", "default"))
-    fitted = fit(prior=None if given == "none" else given, **_model(data, model))
+    fitted = fit(
+        prior=None if given == "none" else given,
+        m_step=m_step,
+        schedule=schedule,
+        accelerate=accelerate,
+        **_model(data, model),
+    )
     click.echo(fitted.summary())
     if json_path is not None:
         write_text(fitted.to_json(), json_path)

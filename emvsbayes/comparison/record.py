@@ -317,10 +317,10 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Series:
-    """One layer of a plot. A band lies between `y` and `upper`; `component` -1 has no mark of a component."""
+    """One layer of a plot. A band lies between `y` and `upper`, and so do bars; `component` -1 has no mark of one."""
 
     name: str
-    kind: Literal["line", "points", "centers", "band"]
+    kind: Literal["line", "points", "centers", "band", "bars"]
     x: list[float]
     y: list[float]
     upper: list[float] = field(default_factory=list)
@@ -335,6 +335,7 @@ class Plot:
     x_label: str
     y_label: str
     series: list[Series]
+    log_y: bool = False
 
 
 @dataclass(frozen=True)

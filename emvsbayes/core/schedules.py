@@ -203,10 +203,6 @@ class Stepwise:
         """One a block."""
         return self.blocks
 
-    def step_size(self, turn: int) -> float:
-        """η_t."""
-        return (turn + 2) ** -self.exponent
-
     def start(self, family: Family, data: Any) -> Running:
         """The blocks; no total yet."""
         return Running(data, [take_rows(data, rows) for rows in _split(data, self.blocks)], None, None, -1)
@@ -221,7 +217,7 @@ class Stepwise:
         stats = family.expect(self.e_step.choose(family.e_step(params, block), turn), block, memory.about)
         weight = block.row_weights.sum()  # a block of absent rows says nothing
         share = memory.data.row_weights.sum() / weight if weight > 0 else 0.0
-        total = mixed(memory.total, stats * share, self.step_size(turn - 1)) if share else memory.total
+        total = mixed(memory.total, stats * share, step_size(turn - 1, self.exponent)) if share else memory.total
         memory = memory._replace(total=total, turn=turn)
         if turn % self.blocks:
             return Expectation(None, total, None, memory.about, whole=False, total=total), memory
@@ -231,6 +227,11 @@ class Stepwise:
         log_likelihood = family.log_likelihood(params, memory.data)
         exact = None if q is exact else exact
         return Expectation(q, fresh, log_likelihood, memory.about, exact, total, final=self.e_step.final(turn)), memory
+
+
+def step_size(turn: int, exponent: float) -> float:
+    """η_t = (t + 2)^-κ."""
+    return (turn + 2) ** -exponent
 
 
 def mixed(total: Any, stats: Any, step: float) -> Any:

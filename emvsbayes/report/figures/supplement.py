@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,11 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from emvsbayes.comparison.record import Series, Supplement
-from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, quiet, svg
-from emvsbayes.report.palette import INK, MUTED, component
+from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, powers, quiet, svg
+from emvsbayes.report.palette import BOUND, GAP, INK, MUTED, component
 
 _PLAIN_LINES: tuple[Any, ...] = ((INK, "-"), (MUTED, (0, (4, 1.6))), (INK, (0, (1.4, 1.4))), (MUTED, "-"))
 _PLAIN_MARKS = ((MUTED, "o"), (INK, "x"), (MUTED, "s"), (INK, "+"))
+_PLAIN_BARS: tuple[Any, ...] = ((BOUND, ""), (GAP, "/////"))  # bound and gap, as in the figure of the decomposition
 _LONG = 34  # characters of a title that fit above one of four panels
 
 
@@ -35,7 +37,9 @@ def draw(supplement: Supplement, name: str) -> str:
             axis.set(xlabel=plot.x_label, ylabel=plot.y_label)
             room = _LONG * 4 / columns
             axis.set_title(plot.title, fontsize=min(9.5, max(9.5 * room / max(len(plot.title), 1), 6)))
-            axis.locator_params(axis="both", nbins=5 if columns > 2 else 7)
+            axis.locator_params(axis="x" if plot.log_y else "both", nbins=5 if columns > 2 else 7)
+            if plot.log_y:
+                powers(axis)
         for axis in axes[len(plots) :]:
             quiet(axis)
         handles = _legend(supplement, styles)
@@ -54,7 +58,7 @@ def _key(series: Series) -> tuple[str, str, int]:
 def _styles(every: list[Series]) -> dict[tuple[str, str, int], tuple[Any, Any]]:
     """Colour, and line or marker, of every kind of layer; what belongs to no component differs by name instead."""
     found: dict[tuple[str, str, int], tuple[Any, Any]] = {}
-    plain = {"line": 0, "points": 0, "centers": 0, "band": 0}
+    plain = {"line": 0, "points": 0, "centers": 0, "band": 0, "bars": 0}
     for series in every:
         if _key(series) in found:
             continue
@@ -62,7 +66,7 @@ def _styles(every: list[Series]) -> dict[tuple[str, str, int], tuple[Any, Any]]:
             style = component(series.component)
             found[_key(series)] = (style.color, style.line if series.kind == "line" else style.marker)
             continue
-        choices = _PLAIN_LINES if series.kind == "line" else _PLAIN_MARKS
+        choices = {"line": _PLAIN_LINES, "bars": _PLAIN_BARS}.get(series.kind, _PLAIN_MARKS)
         found[_key(series)] = choices[plain[series.kind] % len(choices)]
         if series.kind == "centers":
             found[_key(series)] = (INK, "oDs^"[plain["centers"] % 4])
@@ -77,6 +81,9 @@ def _layer(axis: Axes, series: Series, style: tuple[Any, Any]) -> None:
         axis.fill_between(
             series.x, series.y, series.upper, color=color, alpha=0.2, linewidth=0, zorder=1.5, rasterized=raster
         )
+    elif series.kind == "bars":
+        heights = [top - foot for foot, top in zip(series.y, series.upper, strict=True)]
+        axis.bar(series.x, heights, _bar_width(series.x), bottom=series.y, **_bar(color, shape))
     elif series.kind == "line":
         axis.plot(series.x, series.y, color=color, linestyle=shape, rasterized=raster)
     elif series.kind == "points":
@@ -88,6 +95,16 @@ def _layer(axis: Axes, series: Series, style: tuple[Any, Any]) -> None:
 def _mark(color: str, shape: str, size: float) -> dict[str, Any]:
     """A small mark; crosses are all edge."""
     return {"marker": shape, "color": color, "markersize": size, "markeredgewidth": 1 if shape in "x+" else 0}
+
+
+def _bar(color: str, hatch: str) -> dict[str, Any]:
+    """A solid bar, or an open hatched one."""
+    return {"facecolor": "white" if hatch else color, "edgecolor": color, "hatch": hatch, "linewidth": 0.8}
+
+
+def _bar_width(x: list[float]) -> float:
+    """Of bars that nearly touch."""
+    return 0.78 * min((b - a for a, b in pairwise(sorted(x))), default=1.0)
 
 
 def _center(color: str, shape: str) -> dict[str, Any]:
@@ -103,6 +120,8 @@ def _legend(supplement: Supplement, styles: dict[tuple[str, str, int], tuple[Any
         color, shape = styles[key]
         if series.kind == "band":
             handles.append(Patch(color=color, alpha=0.2, linewidth=0, label=series.name))
+        elif series.kind == "bars":
+            handles.append(Patch(label=series.name, **_bar(color, shape)))
         elif series.kind == "line":
             handles.append(Line2D([], [], color=color, linestyle=shape, label=series.name))
         elif series.kind == "points":

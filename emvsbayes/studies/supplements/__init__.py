@@ -16,6 +16,7 @@ WHERE = {
     "completion": "completion:completion",
     "segmentation": "images:segmentation",
     "quantisation": "images:quantisation",
+    "variants": "variants:supplements",
 }
 
 

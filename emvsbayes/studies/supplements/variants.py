@@ -1,0 +1,260 @@
+"""Every variant of EM from one start, on the data of the study and on a problem on which EM is slow.
+
+What is relaxed, what it costs in passes, and what stays open between the bound and the log-likelihood; the bound as it
+touches; bound and divergence stacked half-step by half-step; and the gap to the optimum against passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
+from emvsbayes.comparison.scalars import thinned
+from emvsbayes.comparison.tangency import tangency
+from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.trace import Run
+from emvsbayes.plan import read_plan
+from emvsbayes.problem import Problem, pose
+
+TIGHT = Stop(tol=1e-12, max_passes=2000)
+LONG = Stop(tol=1e-15, max_passes=20_000)
+RANDOM = Stop(max_passes=200)  # a path that is averaged has no end of its own
+NEAR = 1e-8  # nats
+STARTS = 10
+BARS = 12  # half-steps of a stack
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A plan by its axes, and what it relaxes, in words."""
+
+    name: str
+    axes: dict[str, str]
+    relaxes: str
+
+
+VARIANTS = (
+    Variant("plain EM", {}, "nothing: every row, the posterior as q, the top of the bound"),
+    Variant("hard EM", {"e_step": "hard"}, "q one-hot: it climbs the classification likelihood"),
+    Variant("truncated EM", {"e_step": "truncated:1"}, "q on one component a row; with K = 2 this is hard EM"),
+    Variant("generalized EM", {"m_step": "gradient"}, "the M half-step: one gradient step that raises the bound"),
+    Variant("ECM", {"m_step": "conditional"}, "the M half-step: a field at a time, the others held"),
+    Variant("incremental EM", {"schedule": "incremental:10"}, "a tenth of the rows has its q renewed at a time"),
+    Variant("stepwise EM", {"schedule": "stepwise:10"}, "q forgotten: a running mean of statistics"),
+    Variant("stochastic EM", {"e_step": "stochastic"}, "z drawn; the mean of the second half of the path"),
+    Variant("Monte-Carlo EM", {"e_step": "monte-carlo:20"}, "q from 20 draws a row; the mean of the path"),
+    Variant("annealed EM", {"e_step": "annealed"}, "q flattened at first, p(X, Z | θ)^β with β from 0.5 to 1"),
+    Variant("SQUAREM", {"accelerate": "squarem"}, "every third pass a guess, kept where it is no worse"),
+    Variant("Anderson", {"accelerate": "anderson"}, "every pass a guess from the last ten, kept where it is no worse"),
+    Variant(
+        "Anderson, incremental",
+        {"accelerate": "anderson", "schedule": "incremental:10"},
+        "every second pass a guess, between passes by blocks",
+    ),
+)
+RACE = ("plain EM", "incremental EM", "stepwise EM", "SQUAREM", "Anderson")
+STACKED = ("plain EM", "hard EM", "incremental EM")
+
+
+def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Supplement]:
+    """Four sections, each on both problems."""
+    ours = (study.title.split(":")[0], problem, fits.ml.start)
+    slow = slow_coins()
+    theirs = ("slow coins", slow, _start(slow, 0))
+    problems = [(name, posed, start, _best(posed, start)) for name, posed, start in (ours, theirs)]
+    return [
+        _settings(problems, study.seed),
+        _touching(problems),
+        _stacks(problems[0]),
+        _race(problems, study.seed),
+    ]
+
+
+def slow_coins() -> Problem:
+    """Heads in 12 tosses of one of two coins much alike, 6000 trials: the table of frequencies, on which EM is slow."""
+    rng = np.random.default_rng(0)
+    probs = np.where(rng.random(6000) < 0.4, 0.55, 0.42)
+    heads, frequencies = np.unique(rng.binomial(12, probs), return_counts=True)
+    data = {"heads": heads, "tosses": np.full(len(heads), 12)}
+    return pose("coins", data, n_components=2, settings={"weights": "free"}, sample_weight=frequencies.astype(float))
+
+
+def climb(
+    problem: Problem,
+    start: Any,
+    axes: dict[str, str],
+    *,
+    seed: int = 0,
+    stop: Stop = TIGHT,
+    record: bool | str = True,
+) -> Run:
+    """A run of one variant; where z is drawn it ends after a number of passes."""
+    plan = read_plan(problem, **axes, seed=seed)
+    options = plan.options(problem.family)
+    stop = RANDOM if getattr(options["schedule"], "random", False) else stop
+    return run_em(problem.family, problem.data, start, stop=stop, record=record, **options)
+
+
+def _start(problem: Problem, index: int) -> Any:
+    child = np.random.SeedSequence(index)
+    return problem.hold(problem.family.init(problem.data, np.random.default_rng(child), "k-means++"))
+
+
+def _best(problem: Problem, start: Any) -> Run:
+    """The optimum that plain EM nears from this start, reached by Anderson's guesses to rounding."""
+    return run_em(problem.family, problem.data, start, accelerate="anderson", stop=LONG, record=False)
+
+
+def _settings(problems: Sequence[Any], seed: int) -> Supplement:
+    """A table a problem: what became of every variant."""
+    sheets = []
+    for name, problem, start, best in problems:
+        rows: list[list[str | float | None]] = []
+        for variant in VARIANTS:
+            schedule = read_plan(problem, **variant.axes).gather(problem.family)
+            run = climb(problem, start, variant.axes, seed=seed)
+            rows.append(
+                [
+                    variant.name,
+                    variant.relaxes,
+                    "never falls" if schedule.monotone else "may fall",
+                    float(run.passes),
+                    run.log_likelihood - best.log_likelihood,
+                    run.trace[-1].kl,
+                    run.trace.largest_residual,
+                ]
+            )
+        headers = ["variant", "what it relaxes", "objective", "passes", "ln p less the optimum", "KL at the end"]
+        sheets.append(Sheet(f"{name}: every variant from one start", [*headers, "largest residual"], rows))
+    return Supplement(
+        "One loop, every variant",
+        [
+            "EM climbs F(q, θ) = E_q[ln p(X, Z | θ)] + H(q), which is ln p(X | θ) - KL(q ‖ p(Z | X, θ)), one argument "
+            "at a time. A variant allows fewer q, renews q for fewer rows, goes less far in θ, or guesses further ahead. "
+            "The split of the log-likelihood holds under each of them, and the residual is what rounding leaves of it.",
+            "Passes count every visit to the data, that of a guess that was dropped too. A run ends where a pass gains "
+            f"less than {TIGHT.tol:g} nats an observation, after {TIGHT.max_passes} passes, or, where z is drawn, after "
+            f"{RANDOM.max_passes}.",
+        ],
+        sheets=sheets,
+    )
+
+
+def _touching(problems: Sequence[Any]) -> Supplement:
+    """Three bounds under the log-likelihood, and how exactly they touch it."""
+    plots, rows = [], []
+    for name, problem, _, best in problems:
+        found = tangency(problem.family, problem.data, best.params)
+        series = [Series("log-likelihood", "line", found.grid, found.log_likelihood)]
+        low = min(found.log_likelihood)
+        for i, touch in enumerate(found.touches):
+            near = [j for j, height in enumerate(touch.bound) if height > low - 5]
+            x, y = ([values[j] for j in near] for values in (found.grid, touch.bound))
+            series.append(Series(f"bound of E half-step {i + 1}", "line", x, y, component=i))
+            series.append(Series("", "centers", [touch.at], [touch.value[0]], component=i))
+            gap, slopes = touch.value[1] - touch.value[0], touch.slope
+            rows.append([name, f"{i + 1}", touch.at, gap, slopes[0], slopes[1] - slopes[0], touch.top])
+        plots.append(Plot(name, found.name, "nats", series))
+    headers = ["problem", "E half-step", "touches at", "bound less ln p", "slope of ln p", "slope of the bound less it"]
+    return Supplement(
+        "The bound touches, and is tangent",
+        [
+            "All free coordinates but one are held at the optimum. Each E half-step makes a bound that touches the "
+            "log-likelihood where it was made (the mark) and has its slope there; the M half-step goes to the top of "
+            "the bound, and the next bound is made from there. Where a bound bends much more sharply than the "
+            "log-likelihood, its top is near, and EM is slow.",
+        ],
+        sheets=[Sheet("Values and slopes where the bounds touch", [*headers, "top of the bound"], rows)],
+        plots=plots,
+    )
+
+
+def _stacks(given: Any) -> Supplement:
+    """ELBO and KL on top of each other, for three variants from one start."""
+    name, problem, start, _ = given
+    plots = []
+    chosen = {variant.name: variant for variant in VARIANTS if variant.name in STACKED}
+    for title in STACKED:
+        axes = dict(chosen[title].axes)
+        if "schedule" in axes:
+            axes["schedule"] = "incremental:5"
+        run = climb(problem, start, axes, record="blocks")
+        steps = list(run.trace)[2 : 2 + BARS]
+        x = [float(i) for i in range(len(steps))]
+        top, bound = [s.log_likelihood for s in steps], [s.elbo for s in steps]
+        foot = min(bound) - 0.35 * (max(top) - min(bound))
+        plots.append(
+            Plot(
+                title,
+                f"half-steps M, E, M, … from pass {steps[0].passes:g} to {steps[-1].passes:g}",
+                "nats",
+                [
+                    Series("bound: ELBO", "bars", x, [foot] * len(x), bound),
+                    Series("gap: KL", "bars", x, bound, top),
+                ],
+            )
+        )
+    return Supplement(
+        "Bound and divergence under three kinds of E half-step",
+        [
+            f"{name}, from the same start; each panel has an axis of its own, which does not begin at zero, and the "
+            "top of a bar is the log-likelihood. An exact E half-step (every second bar) closes the gap. A hard one "
+            "leaves it open. An incremental one renews q for a fifth of the rows, so that the gap closes block by block, while "
+            "θ already moves.",
+        ],
+        plots=plots,
+    )
+
+
+def _race(problems: Sequence[Any], seed: int) -> Supplement:
+    """The gap to the optimum against passes, and passes to within 1e-8 nats over ten starts."""
+    plots = []
+    by_name = {variant.name: variant for variant in VARIANTS}
+    for name, problem, start, best in problems:
+        series = []
+        for index, title in enumerate(RACE):
+            run = climb(problem, start, by_name[title].axes, seed=seed)
+            gaps = [(s.passes, best.log_likelihood - s.log_likelihood) for s in run.trace if s.half == "E"]
+            gaps = [(x, y) for x, y in gaps if y > NEAR / 10]
+            kept = thinned(len(gaps), MARKS)
+            x, y = ([gaps[i][axis] for i in kept] for axis in (0, 1))
+            series.append(Series(title, "line", x, y, component=index))
+        plots.append(Plot(name, "passes", "nats below the optimum", series, log_y=True))
+    name, problem, _, _ = problems[-1]
+    return Supplement(
+        "Log-likelihood against passes",
+        [
+            "A straight line is linear convergence, and its slope the logarithm of the rate. On a problem with little "
+            "missing information there is nothing to gain; where much is missing, guesses save most of the passes. "
+            "Stepwise EM has a step that shrinks, and so no rate; its first pass is its best.",
+        ],
+        sheets=[_passes(name, problem)],
+        plots=plots,
+    )
+
+
+def _passes(name: str, problem: Problem) -> Sheet:
+    """Over ten starts that end in the best optimum any of them reaches."""
+    counts: dict[str, list[float]] = {"plain EM": [], "SQUAREM": [], "Anderson": []}
+    starts = [_start(problem, index) for index in range(1, STARTS + 1)]
+    tops = [_best(problem, start).log_likelihood for start in starts]
+    axes = {variant.name: variant.axes for variant in VARIANTS}
+    for start, top in zip(starts, tops, strict=True):
+        if top < max(tops) - 1e-4:
+            continue
+        for title, found in counts.items():
+            run = climb(problem, start, axes[title], stop=LONG)
+            heights = [(s.passes, s.log_likelihood) for s in run.trace if s.half == "E"]
+            found.append(next((p for p, height in heights if height >= max(tops) - NEAR), np.inf))
+    medians = {title: float(np.median(found)) for title, found in counts.items()}
+    rows: list[list[str | float | None]] = [
+        [title, min(found), medians[title], max(found), medians["plain EM"] / medians[title]]
+        for title, found in counts.items()
+    ]
+    n = len(counts["plain EM"])
+    headers = ["variant", "fewest", "median", "most", "plain EM takes so many times as many"]
+    return Sheet(f"{name}: passes to within {NEAR:g} nats of the optimum, {n} starts that end there", headers, rows)
