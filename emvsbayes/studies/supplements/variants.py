@@ -134,11 +134,11 @@ def _settings(problems: Sequence[Any], seed: int) -> Supplement:
         "One loop, every variant",
         [
             "EM climbs F(q, θ) = E_q[ln p(X, Z | θ)] + H(q), which is ln p(X | θ) - KL(q ‖ p(Z | X, θ)), one argument "
-            "at a time. A variant allows fewer q, renews q for fewer rows, goes less far in θ, or guesses further ahead. "
-            "The split of the log-likelihood holds under each of them, and the residual is what rounding leaves of it.",
+            "at a time. A variant allows fewer q, renews q for fewer rows, goes less far in θ, or guesses further "
+            "ahead. The split of the log-likelihood holds under each of them, and the residual is what rounding leaves of it.",
             "Passes count every visit to the data, that of a guess that was dropped too. A run ends where a pass gains "
-            f"less than {TIGHT.tol:g} nats an observation, after {TIGHT.max_passes} passes, or, where z is drawn, after "
-            f"{RANDOM.max_passes}.",
+            f"less than {TIGHT.tol:g} nats an observation, after {TIGHT.max_passes} passes, or, where z is drawn, "
+            f"after {RANDOM.max_passes}.",
         ],
         sheets=sheets,
     )
@@ -203,8 +203,8 @@ def _stacks(given: Any) -> Supplement:
         [
             f"{name}, from the same start; each panel has an axis of its own, which does not begin at zero, and the "
             "top of a bar is the log-likelihood. An exact E half-step (every second bar) closes the gap. A hard one "
-            "leaves it open. An incremental one renews q for a fifth of the rows, so that the gap closes block by block, while "
-            "θ already moves.",
+            "leaves it open. An incremental one renews q for a fifth of the rows, so that the gap closes block by "
+            "block, while θ already moves.",
         ],
         plots=plots,
     )
