@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from emvsbayes.core.checks import Array, whole_number
-from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import plain, record_fields
 from emvsbayes.core.starts import Restart
+from emvsbayes.core.stopping import Stop
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.core.checks import whole_number
-from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.starts import ALL_METHODS, METHODS, restarts
+from emvsbayes.core.stopping import Stop
 from emvsbayes.fits import Fit
 from emvsbayes.plan import Plan, read_plan
 from emvsbayes.problem import Problem, pose
@@ -73,7 +74,8 @@ def fit(
     accelerate : {None, "squarem", "anderson"}
         Whether a guess may replace EM's own step; see `emvsbayes.core.acceleration`. Never below plain EM's last value.
     stop : mapping or Stop
-        `tol` (change of the objective per observation, 1e-8), `max_passes` (1000), `param_tol`.
+        `tol` (change of the objective per observation, 1e-8), `max_passes` (1000), `param_tol`, `rule`, `aitken`; see
+        `emvsbayes.core.stopping`.
     record : bool or "blocks"
         Keep the half-step trace of the best run; "blocks" scores every block of an incremental schedule too.
     seed : int
@@ -117,7 +119,7 @@ def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:
     """A `Stop` from a mapping; fields left out keep their defaults."""
     if isinstance(stop, Stop):
         return stop
-    names = ("tol", "max_passes", "param_tol")
+    names = tuple(f.name for f in fields(Stop))
     if stop is not None and not isinstance(stop, Mapping):
         raise InputError(f"stop must be a mapping with {', '.join(names)}; it is {stop!r}.")
     for name in stop or {}:
