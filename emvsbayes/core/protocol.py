@@ -10,6 +10,8 @@ What only some families have is looked up by name, and its absence is an answer:
     resolved(data)                     settings that the training data complete (the range of basis functions)
     schedule                           a schedule of the family's own (online K-means); None takes all rows at once
     e_steps                            the E-steps it allows, where not all of `core.schedules.E_STEPS`
+    more_starts                        starting methods beyond those that every family knows
+    starts_alike(how, data)            whether a starting method draws nothing
     described()                        the settings in words, where some are not in use
     remarks(run, total_weight, e_step) what a summary adds
 """
