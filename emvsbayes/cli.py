@@ -79,11 +79,18 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
         click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
         click.option("--weights", help="Column of sample weights."),
-        click.option("--start", help="Starting values: JSON, or a .json or .toml file, or a starting method."),
-        click.option("--starts", "n_starts", type=int, help="Number of starts; 20 by default."),
+        click.option(
+            "--start", help="Starting values: JSON, a .json or .toml file, a fit of `em --json`, or a method."
+        ),
+        click.option(
+            "--starts", "n_starts", help="Number of starts (20); 20:5 goes on with the 5 best of 20 short runs."
+        ),
         click.option("--e-step", help="exact or hard; by default what the family stands for."),
         click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
         click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
+        click.option("--param-tol", type=float, help="Stop also where no free coordinate changed by more than this."),
+        click.option("--stop-rule", "rule", help="either tolerance is enough (default), or both must hold."),
+        click.option("--aitken", is_flag=True, default=None, help="--tol bounds the estimated gain still to come."),
         click.option("--seed", type=int, default=0, show_default=True),
     ]
     for option in reversed(options):
@@ -282,6 +289,7 @@ def structured(value: str | None, what: str, names: tuple[str, ...]) -> Any:
 def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
     """The options of `model_options` as arguments of `fit` and `compare`."""
     from emvsbayes.core.starts import ALL_METHODS
+    from emvsbayes.fits import Fit
     from emvsbayes.tables import read_table
 
     settings = {}
@@ -292,8 +300,10 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
         settings[name] = value
     if covariance := options.pop("covariance"):
         settings["covariance"] = covariance
-    stop = {"tol": options.pop("tol"), "max_passes": options.pop("max_passes")}
+    stop = {name: options.pop(name) for name in ("tol", "max_passes", "param_tol", "rule", "aitken")}
     start = structured(options.pop("start"), "start", names=ALL_METHODS)
+    if isinstance(start, dict) and "restarts" in start:  # what `em --json` wrote
+        start = Fit.from_dict(start)
     arguments = {
         **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "e_step", "seed")},
         "settings": settings,

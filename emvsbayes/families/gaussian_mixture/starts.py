@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.cluster.hierarchy import cut_tree, linkage
 
 from emvsbayes.core.alignment import assignment
 from emvsbayes.core.checks import Array, Integers, real_array, shaped
@@ -74,6 +73,8 @@ def ward(points: Array, weights: Array, labels: Integers | None, k: int, rng: np
     The subsample is drawn ∝ weight; Ward's method itself takes its rows as equals. Clusters are numbered so that they
     share as much weight as possible with the components of the same number whose rows are known.
     """
+    from scipy.cluster.hierarchy import cut_tree, linkage  # 40 ms that only this start pays
+
     rows = np.flatnonzero(weights > 0)
     if len(rows) > SUBSAMPLE:
         rows = rng.choice(rows, size=SUBSAMPLE, replace=False, p=weights[rows] / weights[rows].sum())
