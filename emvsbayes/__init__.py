@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
     from emvsbayes.relabelling import relabel
+    from emvsbayes.selection.choosing import select
+    from emvsbayes.selection.record import Selection
     from emvsbayes.studies import STUDIES, compare, run
 
 __version__ = "0.1.0"
@@ -25,6 +27,8 @@ _HOME = {
     "Fit": "emvsbayes.fits",
     "sample": "emvsbayes.bayes.sampling",
     "relabel": "emvsbayes.relabelling",
+    "select": "emvsbayes.selection.choosing",
+    "Selection": "emvsbayes.selection.record",
     "compare": "emvsbayes.studies",
     "run": "emvsbayes.studies",
     "FAMILIES": "emvsbayes.families",
@@ -37,12 +41,14 @@ __all__ = [
     "STUDIES",
     "Fit",
     "InputError",
+    "Selection",
     "compare",
     "fit",
     "relabel",
     "relabelling",
     "run",
     "sample",
+    "select",
 ]
 
 

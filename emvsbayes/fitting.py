@@ -70,7 +70,7 @@ def fit(
         goes on from its parameters. Methods: kmeans, k-means++, random_rows, random_scales, random_responsibilities,
         hierarchical; see `emvsbayes.core.starts`.
     n_starts : int or str
-        20 by default; 1 for a start that draws nothing. "20:5" runs 20 starts for 10 passes each and the 5 best to
+        20 by default; 1 for a start that draws nothing. "20:5" runs 20 starts for 20 passes each and the 5 best to
         the end.
     n_jobs : int
         Threads that share the starts; the result does not depend on it. 1 by default: on two cores a second thread

