@@ -11,7 +11,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,15 @@ def command(function: Callable[..., int | None]) -> click.Command:
     return main.command(function.__name__.removesuffix("_command"), cls=_Recorded)(run)
 
 
-def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What every command that takes a data file asks: the model, the columns, the prior, the starts."""
+def model_options(function: Callable[..., Any], *, several: bool = False) -> Callable[..., Any]:
+    """What every command that takes a data file asks: the model (or `several`), the columns, starts, when to stop."""
+    number: dict[str, Any] = {"help": "Numbers K to try: 1:6, or 1,2,4.", "default": "1:6", "show_default": True}
+    if not several:
+        number = {"help": "Number of components K, for mixtures.", "type": int}
     options = [
         click.argument("data", type=click.Path(path_type=Path)),
         click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
-        click.option("-k", "--components", "n_components", type=int, help="Number of components K, for mixtures."),
+        click.option("-k", "--components", "n_components", **number),
         click.option("--columns", help="Columns to use, separated by commas; all by default."),
         click.option("--covariance", help="Gaussian mixtures: full, tied, diag, spherical or EII."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
@@ -228,6 +231,46 @@ def em_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
     if json_path is not None:
         write_text(fitted.to_json(), json_path)
     return _exit_code(fitted.status.name)
+
+
+@command
+@partial(model_options, several=True)
+@click.option("--prior", default="none", show_default=True, help="none, default, both, JSON, or a .json or .toml file.")
+@click.option("--map", "both", is_flag=True, help="ML and MAP in one table: --prior both.")
+@click.option("--criterion", default="bic", show_default=True, help="By which the best is chosen: aic, bic or icl.")
+@click.option("--jobs", "n_jobs", type=int, default=1, show_default=True, help="Threads that share the starts.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write OUT/index.html and OUT/selection.json.")
+def select_command(
+    data: Path, prior: str, both: bool, criterion: str, n_jobs: int, out: Path | None, **model: Any
+) -> int:
+    """Choose the number of components and the structure: AIC, BIC and ICL of every fit in one table.
+
+    --covariance and --set take several values, separated by commas, or all.
+    """
+    from emvsbayes.selection.choosing import select
+    from emvsbayes.studies.saving import save_selection, writable
+
+    if both and prior not in ("none", "both"):
+        raise InputError("--map is short for --prior both; leave one of the two out.")
+    if out is not None:
+        writable(out)
+    arguments = _model(data, model)
+    if arguments.pop("e_step") is not None:
+        raise InputError("select ranks by the likelihood that the family's own E-step climbs; leave --e-step out.")
+    given = structured("both" if both else prior, "prior", names=("none", "default", "both"))
+    selection = select(
+        prior=None if given == "none" else given,
+        criterion=criterion,
+        n_jobs=n_jobs,
+        command=shlex.join(["emvsbayes", *click.get_current_context().meta["words"]]),
+        say=progress,
+        **arguments,
+    )
+    click.echo(selection.summary())
+    if out is not None:
+        click.echo(str(save_selection(selection, out)))
+    chosen = [c for estimate in selection.estimates if (c := selection.winner(estimate=estimate)) is not None]
+    return max((_exit_code(c.status) for c in chosen), default=SINGULAR)
 
 
 @command

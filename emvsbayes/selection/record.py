@@ -22,6 +22,7 @@ from emvsbayes.core.errors import InputError, unknown
 CRITERIA = ("aic", "bic", "icl")
 FORMAT = 1  # of selection.json
 ESTIMATES = {"ml": "ML", "map": "MAP"}
+Estimate = Literal["ml", "map"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Candidate:
 
     n_components: int
     settings: dict[str, str]
-    estimate: Literal["ml", "map"]
+    estimate: Estimate
     status: str
     log_likelihood: float | None = None
     log_posterior: float | None = None
@@ -112,9 +113,7 @@ class Selection:
         for estimate in self.estimates:
             if (found := self.winner(estimate=estimate)) is not None:
                 return found
-        raise InputError(
-            "no candidate can win: every fit is singular or was refused; use a prior, or fewer components."
-        )
+        raise InputError("no candidate can win: every fit is singular or refused; use a prior, or a smaller K.")
 
     def winner(self, criterion: str | None = None, estimate: str = "ml") -> Candidate | None:
         """The best candidate by a criterion among those of one estimate; None where none can win."""
@@ -159,10 +158,7 @@ class Selection:
         widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
         left = {0, len(headers) - 1} if self.varied else {len(headers) - 1}
         lines = [
-            "  ".join(
-                cell.ljust(w) if i in left else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
+            "  ".join(cell.ljust(widths[i]) if i in left else cell.rjust(widths[i]) for i, cell in enumerate(row))
             for row in [headers, *rows]
         ]
         shared = "".join(f", {name} {value}" for name, value in self.settings.items())
