@@ -7,7 +7,8 @@ With F_i the objective after pass i, W the total weight and θ_i the free coordi
     nothing moves              |θ_i - θ_{i-1}| <= param_tol (1 + |θ_{i-1}|), coordinate by coordinate
 
 EM converges linearly: with a rate ρ of 0.999 what is still to come is a thousand times the last gain. Aitken's estimate
-sums the geometric series g ρ + g ρ² + …, so that a slow rate is not mistaken for convergence.
+sums the geometric series g ρ + g ρ² + …, so that a slow rate is not mistaken for convergence. It sees the rate of the
+last two gains only: while a fast part of the error still hides a slow one, it is too small.
 
 Sources: Böhning, Dietz, Schaub, Schlattmann and Lindsay (1994), Ann. Inst. Statist. Math. 46, 373-388; Lindsay (1995),
 Mixture Models; McNicholas, Murphy, McDaid and Frost (2010), Comput. Stat. Data Anal. 54, 711-723, whose estimate of the

@@ -230,15 +230,19 @@ def _scores(fit: Fit) -> dict[str, Any]:
 
 
 def _flagged(rows: list[Candidate]) -> list[Candidate]:
-    """The rows with the criteria by which each is best among those of its estimate."""
-    winners: dict[int, list[str]] = {}
+    """The rows with the criteria by which each is best among those of its estimate, and how far above that it is."""
+    best: list[list[str]] = [[] for _ in rows]
+    above: list[dict[str, float]] = [{} for _ in rows]
     for estimate in {row.estimate for row in rows}:
         for criterion in CRITERIA:
-            able = [i for i, row in enumerate(rows) if row.estimate == estimate and row.score(criterion) is not None]
+            scores = {i: row.score(criterion) for i, row in enumerate(rows) if row.estimate == estimate}
+            able = {i: score for i, score in scores.items() if score is not None}
             if able:
-                best = min(able, key=lambda i: getattr(rows[i], criterion))
-                winners.setdefault(best, []).append(criterion)
-    return [replace(row, best=tuple(winners.get(i, ()))) for i, row in enumerate(rows)]
+                least = min(able, key=lambda i: able[i])
+                best[least].append(criterion)
+                for i, score in able.items():
+                    above[i][criterion] = score - able[least]
+    return [replace(row, best=tuple(b), above=a) for row, b, a in zip(rows, best, above, strict=True)]
 
 
 def _told(row: Candidate, criterion: str) -> str:

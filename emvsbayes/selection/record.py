@@ -39,6 +39,7 @@ class Candidate:
     passes : of the best start
     n_starts, n_collapsed : how many starts there were, and how many ended singular or not finite
     best : the criteria by which no candidate of the same estimate is better
+    above : how far it is above that best, by criterion; empty where it cannot win
     remark : why it cannot win, with a remedy; empty where it can
     """
 
@@ -56,6 +57,7 @@ class Candidate:
     n_starts: int = 0
     n_collapsed: int = 0
     best: tuple[str, ...] = ()
+    above: dict[str, float] = field(default_factory=dict)
     remark: str = ""
 
     @property

@@ -1,15 +1,21 @@
-"""A choice between models: one criterion against K, a line for every structure, a panel for ML and for MAP."""
+"""A choice between models: one criterion against K, a line for every structure, a panel for ML and for MAP.
+
+The height is how far a candidate is above the best of its panel: linear up to 10, where the choice is made, and
+logarithmic beyond.
+"""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from emvsbayes.report import format as fmt
 from emvsbayes.report.figures.canvas import WIDTH, grid, svg
 from emvsbayes.report.palette import COLLAPSED, INK, MUTED, component
 from emvsbayes.selection.record import ESTIMATES, Candidate, Selection
+
+TICKS = [0, 2, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 1_000_000]
 
 
 def draw(selection: Selection) -> str:
@@ -27,10 +33,9 @@ def draw(selection: Selection) -> str:
             for number, structure in enumerate(structures):
                 rows = [c for c in selection.candidates if (c.estimate, c.structure) == (estimate, structure)]
                 style = component(number)
-                values = [c.score(selection.criterion) for c in rows]
                 axis.plot(
                     [c.n_components for c in rows],
-                    [float("nan") if value is None else value for value in values],
+                    [c.above.get(selection.criterion, float("nan")) for c in rows],
                     color=style.color,
                     marker=style.marker,
                     markersize=5,
@@ -49,25 +54,27 @@ def draw(selection: Selection) -> str:
                     clip_on=False,
                 )
             if (best := selection.winner(estimate=estimate)) is not None:
-                value = best.score(selection.criterion)
-                assert value is not None
-                axis.plot(best.n_components, value, marker="o", markersize=13, color="none", markeredgecolor=INK)
+                axis.plot(best.n_components, 0, marker="o", markersize=13, color="none", markeredgecolor=INK)
                 axis.annotate(
-                    f"{best.words}\n{fmt.fixed(value, 2)}",
-                    (best.n_components, value),
-                    xytext=(0, -14),
+                    f"{best.words}: {fmt.fixed(best.score(selection.criterion), 2)}",
+                    (best.n_components, 0),
+                    xytext=(0, -11),
                     textcoords="offset points",
-                    ha="center",
+                    ha="left" if best.n_components == ks[0] else "right" if best.n_components == ks[-1] else "center",
                     va="top",
                     fontsize=8.5,
                     color=INK,
                 )
-            axis.margins(y=0.16)
+            axis.set_yscale("symlog", linthresh=10, linscale=1.2)
+            axis.set_ylim(-4, 2.2 * max(10, *(c.above[selection.criterion] for c in scored)))
+            axis.yaxis.set_major_locator(FixedLocator(TICKS))
+            axis.yaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: fmt.number(value)))
             axis.set_xlim(ks[0] - 0.5, ks[-1] + 0.5)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
             axis.set_xlabel("number of components K")
             axis.set_title(ESTIMATES[estimate])
-        panels[0].set_ylabel(f"{name} (smaller is better)")
+        panels[0].set_ylabel(f"{name} above the best")
         figure.legend(handles=_legend(selection, structures), loc="outside right upper")
 
     label = f"{name} against the number of components, one line for each of {len(structures)} structures"
@@ -77,7 +84,7 @@ def draw(selection: Selection) -> str:
 def caption(selection: Selection) -> str:
     """What to see."""
     name = selection.criterion.upper()
-    text = f"The ring marks the smallest {name}: the model whose fit is worth its parameters."
+    text = f"The ring marks the smallest {name}; heights are differences to it, linear up to 10 and logarithmic beyond."
     text += " A difference below 2 is hardly one; above 10 it is strong." if selection.criterion != "icl" else ""
     if any(c.remark for c in selection.candidates):
         text += " A cross at the top stands for a fit that has no score: it collapsed, or was refused."
