@@ -239,3 +239,21 @@ def test_bad_input_is_one_sentence(family, data, options, words):
     with pytest.raises(eb.InputError, match=words) as error:
         eb.select(family, data, "1:2", **options)
     assert "\n" not in str(error.value)
+
+
+def test_a_candidate_with_a_remark_never_wins(chosen):
+    """A component that is empty leaves a likelihood, but of a smaller model."""
+    best = chosen.best
+    lower = replace(best, status="EMPTY_COMPONENT", bic=best.bic - 100, remark="A component is empty.", best=())
+    assert replace(chosen, candidates=[lower, *chosen.candidates]).best == best
+
+
+def test_a_fit_with_an_empty_component_is_scored_and_set_aside():
+    """Three labelled components, one of them without weight: no row is left for it."""
+    labels, weights = np.arange(80) % 3, np.where(np.arange(80) % 3 == 2, 0.0, 1.0)
+    found = eb.select("gaussian_mixture", X, 3, labels=labels, sample_weight=weights, n_starts=2)
+    (row,) = found.candidates
+    assert (row.status, row.best) == ("EMPTY_COMPONENT", ())
+    assert row.bic is not None
+    assert "use fewer components" in row.remark
+    assert found.winner() is None
