@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
     from emvsbayes.relabelling import relabel
+    from emvsbayes.selection.choosing import select
+    from emvsbayes.selection.record import Selection
     from emvsbayes.streaming import Stream
     from emvsbayes.studies import STUDIES, compare, run
 
@@ -27,6 +29,8 @@ _HOME = {
     "sample": "emvsbayes.bayes.sampling",
     "relabel": "emvsbayes.relabelling",
     "Stream": "emvsbayes.streaming",
+    "select": "emvsbayes.selection.choosing",
+    "Selection": "emvsbayes.selection.record",
     "compare": "emvsbayes.studies",
     "run": "emvsbayes.studies",
     "FAMILIES": "emvsbayes.families",
@@ -39,6 +43,7 @@ __all__ = [
     "STUDIES",
     "Fit",
     "InputError",
+    "Selection",
     "Stream",
     "compare",
     "fit",
@@ -46,6 +51,7 @@ __all__ = [
     "relabelling",
     "run",
     "sample",
+    "select",
 ]
 
 

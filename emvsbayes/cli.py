@@ -11,7 +11,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -68,22 +68,32 @@ def command(function: Callable[..., int | None]) -> click.Command:
     return main.command(function.__name__.removesuffix("_command"), cls=_Recorded)(run)
 
 
-def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What every command that takes a data file asks: the model, the columns, the prior, the starts."""
+def model_options(function: Callable[..., Any], *, several: bool = False) -> Callable[..., Any]:
+    """What every command that takes a data file asks: the model (or `several`), the columns, starts, when to stop."""
+    number: dict[str, Any] = {"help": "Numbers K to try: 1:6, or 1,2,4.", "default": "1:6", "show_default": True}
+    if not several:
+        number = {"help": "Number of components K, for mixtures.", "type": int}
     options = [
         click.argument("data", type=click.Path(path_type=Path)),
         click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
-        click.option("-k", "--components", "n_components", type=int, help="Number of components K, for mixtures."),
+        click.option("-k", "--components", "n_components", **number),
         click.option("--columns", help="Columns to use, separated by commas; all by default."),
         click.option("--covariance", help="Gaussian mixtures: full, tied, diag, spherical or EII."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
         click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
         click.option("--weights", help="Column of sample weights."),
-        click.option("--start", help="Starting values: JSON, or a .json or .toml file, or a starting method."),
-        click.option("--starts", "n_starts", type=int, help="Number of starts; 20 by default."),
+        click.option(
+            "--start", help="Starting values: JSON, a .json or .toml file, a fit of `em --json`, or a method."
+        ),
+        click.option(
+            "--starts", "n_starts", help="Number of starts (20); 20:5 goes on with the 5 best of 20 short runs."
+        ),
         click.option("--e-step", help="exact, hard, truncated:C, mean-field, annealed, stochastic or monte-carlo:M."),
         click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
         click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
+        click.option("--param-tol", type=float, help="Stop also where no free coordinate changed by more than this."),
+        click.option("--stop-rule", "rule", help="either tolerance is enough (default), or both must hold."),
+        click.option("--aitken", is_flag=True, default=None, help="--tol bounds the estimated gain still to come."),
         click.option("--seed", type=int, default=0, show_default=True),
     ]
     for option in reversed(options):
@@ -241,6 +251,46 @@ def em_command(
 
 
 @command
+@partial(model_options, several=True)
+@click.option("--prior", default="none", show_default=True, help="none, default, both, JSON, or a .json or .toml file.")
+@click.option("--map", "both", is_flag=True, help="ML and MAP in one table: --prior both.")
+@click.option("--criterion", default="bic", show_default=True, help="By which the best is chosen: aic, bic or icl.")
+@click.option("--jobs", "n_jobs", type=int, default=1, show_default=True, help="Threads that share the starts.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write OUT/index.html and OUT/selection.json.")
+def select_command(
+    data: Path, prior: str, both: bool, criterion: str, n_jobs: int, out: Path | None, **model: Any
+) -> int:
+    """Choose the number of components and the structure: AIC, BIC and ICL of every fit in one table.
+
+    --covariance and --set take several values, separated by commas, or all.
+    """
+    from emvsbayes.selection.choosing import select
+    from emvsbayes.studies.saving import save_selection, writable
+
+    if both and prior not in ("none", "both"):
+        raise InputError("--map is short for --prior both; leave one of the two out.")
+    if out is not None:
+        writable(out)
+    arguments = _model(data, model)
+    if arguments.pop("e_step") is not None:
+        raise InputError("select ranks by the likelihood that the family's own E-step climbs; leave --e-step out.")
+    given = structured("both" if both else prior, "prior", names=("none", "default", "both"))
+    selection = select(
+        prior=None if given == "none" else given,
+        criterion=criterion,
+        n_jobs=n_jobs,
+        command=shlex.join(["emvsbayes", *click.get_current_context().meta["words"]]),
+        say=progress,
+        **arguments,
+    )
+    click.echo(selection.summary())
+    if out is not None:
+        click.echo(str(save_selection(selection, out)))
+    chosen = [c for estimate in selection.estimates if (c := selection.winner(estimate=estimate)) is not None]
+    return max((_exit_code(c.status) for c in chosen), default=SINGULAR)
+
+
+@command
 @click.argument("fit", type=click.Path(path_type=Path))
 @click.option("--like", type=click.Path(path_type=Path), required=True, help="Data whose rows (and tosses) to imitate.")
 @click.option("--out", type=click.Path(path_type=Path), help="The CSV file to write; standard output by default.")
@@ -299,6 +349,7 @@ def structured(value: str | None, what: str, names: tuple[str, ...]) -> Any:
 def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
     """The options of `model_options` as arguments of `fit` and `compare`."""
     from emvsbayes.core.starts import ALL_METHODS
+    from emvsbayes.fits import Fit
     from emvsbayes.tables import read_table
 
     settings = {}
@@ -309,8 +360,10 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
         settings[name] = value
     if covariance := options.pop("covariance"):
         settings["covariance"] = covariance
-    stop = {"tol": options.pop("tol"), "max_passes": options.pop("max_passes")}
+    stop = {name: options.pop(name) for name in ("tol", "max_passes", "param_tol", "rule", "aitken")}
     start = structured(options.pop("start"), "start", names=ALL_METHODS)
+    if isinstance(start, dict) and "restarts" in start:  # what `em --json` wrote
+        start = Fit.from_dict(start)
     arguments = {
         **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "e_step", "seed")},
         "settings": settings,

@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from emvsbayes.core.checks import Array, whole_number
-from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import plain, record_fields
-from emvsbayes.core.starts import Restart
+from emvsbayes.core.starts import SHORT_PASSES, Restart
+from emvsbayes.core.stopping import Stop
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
@@ -34,6 +34,7 @@ class Fit:
     restarts : every start and where it led, best first
     prior : the prior record, or None for maximum likelihood
     total_weight : sum of the sample weights (N where there are none)
+    certainty : Σ_n w_n ln max_k r_nk at `params`, r the exact posterior; None without components or density
     """
 
     family: Any
@@ -45,6 +46,7 @@ class Fit:
     total_weight: float
     columns: tuple[str, ...] = field(default=(), repr=False)
     plan: Plan = field(default_factory=Plan)
+    certainty: float | None = None
 
     @property
     def e_step(self) -> str:
@@ -76,7 +78,7 @@ class Fit:
         return self.run.trace
 
     @property
-    def passes(self) -> int:
+    def passes(self) -> int | float:
         return self.run.passes
 
     @property
@@ -108,6 +110,36 @@ class Fit:
     def bic(self) -> float:
         """-2 ln p(X | θ) + p ln(total weight); smaller is better."""
         return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.total_weight))
+
+    @property
+    def aic(self) -> float:
+        """-2 ln p(X | θ) + 2 p; smaller is better."""
+        return -2 * self.log_likelihood + 2 * self.n_parameters
+
+    @property
+    def icl(self) -> float:
+        """BIC - 2 Σ_n w_n ln max_k r_nk, r the exact posterior; smaller is better (Biernacki, Celeux, Govaert 2000).
+
+        The rows' own certainty is added to BIC: a component that splits a cluster costs what it leaves undecided.
+        """
+        self._require_components()
+        if self.certainty is None:
+            raise InputError("this fit was written without its ICL; fit again.")
+        return self.bic - 2 * self.certainty
+
+    def params_for(self, family: Any) -> Any:
+        """The parameters, where they are those of this family with these settings: what a warm start goes on from."""
+        mine, theirs = self.family, family
+        names = ["name", "n_components", *FAMILIES[mine.name].settings] if mine.name == theirs.name else ["name"]
+        for name in names:
+            ours, asked = getattr(mine, name), getattr(theirs, name)
+            if ours != asked and asked is not None:
+                what = "family" if name == "name" else name
+                raise InputError(
+                    f"the fit to start from has {what} {ours!r}, and this one asks for {asked!r}; "
+                    "give a start of the same model, or the parameters as a mapping."
+                )
+        return self.params
 
     def predict(self, X: Any) -> Array:
         """Responsibilities (M, K) of the components for new data; one-hot under a hard E-step."""
@@ -177,7 +209,8 @@ class Fit:
             *self._scores(),
             f"{self.passes} passes; still to gain: "
             + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
-            f"{len(self.restarts)} start(s); optima (and starts that reached them): {optima or 'none'}"
+            f"{len(self.restarts)} start(s){self._given_up()}; optima (and starts that reached them): "
+            f"{optima or 'none'}"
             f"{', …' if len(self.optima) > 8 else ''}; singular or not finite: {singular}",
         ]
         for name, value in record_fields(self.params).items():
@@ -187,6 +220,12 @@ class Fit:
             lines += remarks(self.run, self.total_weight, self.e_step)
         lines += [f"note: {event}" for event in self.events]
         return "\n".join(lines)
+
+    def _given_up(self) -> str:
+        """How many starts were given up after a short run, and the passes of all; empty where none was."""
+        count = sum(r.given_up for r in self.restarts)
+        passes = sum(r.run.passes for r in self.restarts)
+        return f", {count} given up after {SHORT_PASSES} passes, {passes:g} passes in all" if count else ""
 
     def _scores(self) -> list[str]:
         """The scores in a line; none for a model without density."""
@@ -216,9 +255,17 @@ class Fit:
             "total_weight": self.total_weight,
             "columns": list(self.columns),
             "plan": plain(self.plan),
+            "certainty": self.certainty,
             "fit": _run_to_dict(self.run),
             "restarts": [
-                {"index": r.index, "how": r.how, "optimum": r.optimum, **_run_to_dict(r.run)} for r in self.restarts
+                {
+                    "index": r.index,
+                    "how": r.how,
+                    "optimum": r.optimum,
+                    "given_up": r.given_up,
+                    **_run_to_dict(r.run),
+                }
+                for r in self.restarts
             ],
         }
 
@@ -226,7 +273,14 @@ class Fit:
     def from_json(cls, text: str) -> Self:
         """The inverse of `to_json`; `q` is None."""
         try:
-            raw = json.loads(text)
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError:
+            raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; `q` is None."""
+        try:
             name = raw["family"]
             if name not in FAMILIES:
                 raise unknown("family", name, FAMILIES)
@@ -234,7 +288,7 @@ class Fit:
             family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
             prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
             found = [
-                Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"])
+                Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"], r["given_up"])
                 for r in raw["restarts"]
             ]
             return cls(
@@ -247,8 +301,9 @@ class Fit:
                 raw["total_weight"],
                 tuple(raw["columns"]),
                 Plan(**raw["plan"]),
+                raw["certainty"],
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
 
 

@@ -145,12 +145,12 @@ def test_only_the_bayesian_side_imports_a_sampler(path):
 
 
 @pytest.mark.parametrize("path", under("report"), ids=ids)
-def test_the_report_reads_one_record(path):
-    allowed = ("report", "comparison.record", "core.errors")
+def test_the_report_reads_records_only(path):
+    allowed = ("report", "comparison.record", "selection.record", "core.errors")
     assert all(starts_with(name, *allowed) for name in inside(path)), inside(path)
 
 
-@pytest.mark.parametrize("path", under("comparison"), ids=ids)
+@pytest.mark.parametrize("path", under("comparison", "selection"), ids=ids)
 def test_comparisons_do_not_draw(path):
     assert not outside(path) & (DRAWING | SAMPLERS)
     assert not any(starts_with(name, "report", "cli", "studies") for name in inside(path))

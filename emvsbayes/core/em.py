@@ -14,63 +14,21 @@ what is climbed is the bound. No randomness here: starts and seeds come in from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from numbers import Real
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from emvsbayes.core.acceleration import ACCELERATORS, Leaper
-from emvsbayes.core.checks import Array
-from emvsbayes.core.errors import InputError
 from emvsbayes.core.msteps import m_steps
 from emvsbayes.core.protocol import Family, Schedule
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.scoring import FALL, Scorer
+from emvsbayes.core.stopping import Stop as Stop
+from emvsbayes.core.stopping import still_to_gain
 from emvsbayes.core.trace import Run, Status, Trace
 
 ROUNDING = 1e-14  # a gain below ROUNDING · (1 + |objective|) is none
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """When to stop.
-
-    Attributes
-    ----------
-    tol : float
-        Change of the objective per observation (per unit of total weight) in one pass, in nats. 0 runs exactly
-        `max_passes` passes.
-    max_passes : int
-        Passes over the data; one EM iteration is one pass.
-    param_tol : float, optional
-        When given, also stop where no free coordinate changed by more than param_tol · (1 + |coordinate|).
-    """
-
-    tol: float = 1e-8
-    max_passes: int = 1000
-    param_tol: float | None = None
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
-            raise InputError(f"stop.tol must be a number >= 0 (nats per observation); it is {self.tol!r}.")
-        whole = isinstance(self.max_passes, int | np.integer) and not isinstance(self.max_passes, bool)
-        if not (whole and self.max_passes >= 0):
-            raise InputError(f"stop.max_passes must be a whole number >= 0; it is {self.max_passes!r}.")
-        if self.param_tol is not None and not (isinstance(self.param_tol, Real) and self.param_tol > 0):
-            raise InputError(f"stop.param_tol must be a number greater than 0; it is {self.param_tol!r}.")
-        object.__setattr__(self, "max_passes", int(self.max_passes))
-
-    def reason(self, gain: float, total_weight: float, before: Array | None, after: Array | None) -> str:
-        """Which rule is satisfied after a pass that gained `gain` nats; empty while none is."""
-        if self.tol > 0 and gain / total_weight < self.tol:  # at the optimum rounding makes gains negative
-            return f"objective changed by less than {self.tol:g} nats per observation"
-        if self.param_tol is not None and before is not None and after is not None:
-            with np.errstate(invalid="ignore"):  # inf - inf, where an estimate stays on its boundary
-                near = np.abs(after - before) <= self.param_tol * (1 + np.abs(before))
-            if (near | (after == before)).all():
-                return f"no free coordinate changed by more than {self.param_tol:g} of its size"
-        return ""
 
 
 def run_em(
@@ -153,7 +111,7 @@ def run_em(
             params, now = moved, following
             continue
         gain = new_objective - objective
-        remaining, last_gain = _still_to_gain(last_gain, gain, ROUNDING * (1 + abs(objective))), gain
+        remaining, last_gain = still_to_gain(last_gain, gain, ROUNDING * (1 + abs(objective))), gain
         if schedule.monotone and (gain < -FALL * (1 + abs(objective)) or scorer.fell()):
             status = Status.DECREASED
         elif following.final and not (moving and moving(now, following, gain)):
@@ -161,6 +119,7 @@ def run_em(
                 gain if schedule.monotone else abs(gain),
                 data.row_weights.sum(),
                 *((family.to_vector(before), family.to_vector(moved)) if stop.param_tol else (None, None)),
+                remaining,
             )
             status = Status.CONVERGED if stopped_by else status
         params, now, objective, before = moved, following, new_objective, moved
@@ -214,13 +173,3 @@ class _Path:
 
     def average(self, like: Any) -> Any:
         return self.family.from_vector(self.sum / self.length, like)
-
-
-def _still_to_gain(last: float, gain: float, rounding: float) -> float | None:
-    """Aitken's estimate of the gain to come: gain · ρ / (1 - ρ), the sum of gain · ρ^i, with ρ = gain / last gain.
-
-    None while gains grow, as on the way off a saddle, and after a single pass: nothing can then be said.
-    """
-    if gain <= rounding:
-        return 0.0
-    return gain * gain / (last - gain) if gain < last < np.inf else None

@@ -9,6 +9,8 @@ What only some families have is looked up by name, and its absence is an answer:
     unsettled, settled(params, data)   a setting that is learned once and then held (σ² of K-means)
     resolved(data)                     settings that the training data complete (the range of basis functions)
     schedule                           a schedule of the family's own, with a hard E-step (online K-means), or None
+    more_starts                        starting methods beyond those that every family knows
+    starts_alike(how, data)            whether a starting method draws nothing
     described()                        the settings in words, where some are not in use
     remarks(run, total_weight, e_step) what a summary adds
 """

@@ -7,30 +7,45 @@ from its own child of one seed:
     k-means++     K rows, each drawn ∝ squared distance to the nearest so far (Arthur and Vassilvitskii 2007)
     random_rows   K distinct rows, drawn uniformly
 
-A fourth is for looking at singularities on purpose, and no part of the cycle:
+Others are asked for by name:
 
-    random_scales K rows, with spreads drawn log-uniformly from the data's own down to a hundredth of it
+    random_scales            K rows, with spreads drawn log-uniformly from the data's own down to a hundredth of it: for
+                             looking at singularities on purpose
+    random_responsibilities  one M-step on responsibilities drawn from Dirichlet(1) for each row; of many rows the
+                             components then start nearly equal, close to a saddle that EM is slow to leave
+    hierarchical             Ward's agglomerative clusters of a subsample (Gaussian mixtures)
 
-Ranking: by the objective that was climbed; singular and non-finite runs last.
+Short runs come first where they are asked for: every start runs for SHORT_PASSES passes, the best few go on from where
+they stood, the others are given up (the emEM of Biernacki, Celeux and Govaert 2003, Comput. Stat. Data Anal. 41,
+561-575, with a number of passes in the place of their tolerance). It is cheap and no guarantee: on six Gaussian
+mixtures with four seeds each, 20:5 took a quarter of the passes of 20 full runs and found the best of their optima 19
+times in 24, five full runs 18 times.
+
+Ranking: by the objective that was climbed; singular and non-finite runs last, those given up just before them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emvsbayes.core.checks import Array
-from emvsbayes.core.em import Stop, run_em
-from emvsbayes.core.errors import unknown
+from emvsbayes.core.em import run_em
+from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.latents.categorical import clamp_labels, posterior
 from emvsbayes.core.protocol import Family
-from emvsbayes.core.trace import Run
+from emvsbayes.core.stopping import Stop
+from emvsbayes.core.trace import Run, Status, Trace
 
 METHODS = ("kmeans", "k-means++", "random_rows")
-ALL_METHODS = (*METHODS, "random_scales")
+ANYWHERE = (*METHODS, "random_scales")  # what every family knows
+ALL_METHODS = (*ANYWHERE, "random_responsibilities", "hierarchical")
+SHORT_PASSES = 20  # of a short run
 SAME_OPTIMUM = 0.01  # nats: runs closer than this, up to what they had still to gain, reached the same optimum
 
 
@@ -38,13 +53,20 @@ SAME_OPTIMUM = 0.01  # nats: runs closer than this, up to what they had still to
 class Restart:
     """One start among several and where it led.
 
-    `optimum` numbers the distinct optima from the best (0) down; singular and non-finite runs have -1.
+    `optimum` numbers the distinct optima from the best (0) down; singular and non-finite runs have -1, and so have runs
+    that were given up after a short run: they had not reached one.
     """
 
     index: int
     how: str
     run: Run
     optimum: int = -1
+    given_up: bool = False
+
+
+def methods_of(family: Any) -> tuple[str, ...]:
+    """The starting methods that a family knows."""
+    return (*ANYWHERE, *getattr(family, "more_starts", ()))
 
 
 def choose_rows(points: Array, weights: Array, k: int, rng: np.random.Generator, how: str) -> NDArray[np.int64]:
@@ -53,8 +75,8 @@ def choose_rows(points: Array, weights: Array, k: int, rng: np.random.Generator,
     distinct = candidates[np.unique(points[candidates], axis=0, return_index=True)[1]]
     if len(distinct) >= k:  # two equal centres would stay equal for ever
         candidates = distinct
-    if how not in ALL_METHODS:
-        raise unknown("starting method", how, ALL_METHODS)
+    if how not in ANYWHERE:
+        raise unknown("starting method", how, ANYWHERE)
     if how.startswith("random"):
         return rng.choice(candidates, size=k, replace=False)
     chosen = [int(rng.choice(candidates, p=weights[candidates] / weights[candidates].sum()))]
@@ -101,6 +123,29 @@ def labelled_centers(centers: Array, points: Array, labels: NDArray[np.int64] | 
     return centers
 
 
+def random_responsibilities(family: Any, data: Any, rng: np.random.Generator, about: Any) -> Any:
+    """Parameters after one M-step, nothing held, on responsibilities r_n ~ Dirichlet(1, …, 1) of rows without a label.
+
+    `about` are parameters of the family, for the origin of its moments and for what no row determines.
+    """
+    drawn = np.log(rng.standard_exponential((data.n_rows, family.n_components)))  # normalised exponentials
+    q = posterior(clamp_labels(drawn, data.labels))
+    free = replace(family, fixed=frozenset())
+    return free.m_step(free.expect(q, data, about), about)
+
+
+def read_starts(value: Any) -> tuple[int, int | None]:
+    """20 starts as (20, None); "20:5", 20 short runs of which the 5 best go on, as (20, 5)."""
+    parts = str(value).split(":") if isinstance(value, str | int | np.integer) and not isinstance(value, bool) else []
+    numbers = [int(part) for part in parts if part.strip().isdecimal()]
+    if not 1 <= len(parts) == len(numbers) <= 2 or min(numbers) < 1 or numbers[-1] > numbers[0]:
+        raise InputError(
+            "n_starts must be a whole number >= 1, or two as in 20:5, for 20 short runs of which the 5 best go on; "
+            f"it is {value!r}."
+        )
+    return numbers[0], numbers[1] if len(numbers) == 2 else None
+
+
 def restarts(
     family: Family,
     data: Any,
@@ -113,34 +158,96 @@ def restarts(
     prior: Any = None,
     options: Mapping[str, Any] | None = None,
     stop: Stop | None = None,
+    keep: int | None = None,
+    n_jobs: int = 1,
 ) -> list[Restart]:
     """`n` runs without a trace, best first.
 
     `options` are keywords of `run_em`. `given` starting values are the first start; `complete` puts held values into
     drawn ones. Each start has a child of `seed` of its own, so that the first ten of twenty starts are those of a call
-    with ten.
+    with ten. With `keep` the runs are short ones first, and so many go on. `n_jobs` threads share the runs; the result
+    does not depend on their number.
     """
-    found = []
-    for index, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
+    stop = stop or Stop()
+    options = {"prior": prior, "record": False, **(options or {})}
+
+    def first(job: tuple[int, np.random.SeedSequence]) -> Restart:
+        index, child = job
         if index == 0 and given is not None:
             how, start = "given", given
         else:
             how = methods[index % len(methods)]
             start = complete(family.init(data, np.random.default_rng(child), how))
-        run = run_em(family, data, start, prior=prior, stop=stop, record=False, **(options or {}))
-        found.append(Restart(index, how, run))
-    return ranked(found)
+        limit = stop if keep is None else shortened(stop)
+        return Restart(index, how, run_em(family, data, start, stop=limit, **options))
+
+    def on(restart: Restart) -> Restart:
+        return replace(restart, run=go_on(family, data, restart.run, stop, **options))
+
+    found = _shared(first, list(enumerate(np.random.SeedSequence(seed).spawn(n))), n_jobs)
+    return ranked(found if keep is None else _best_go_on(found, keep, lambda some: _shared(on, some, n_jobs)))
+
+
+def shortened(stop: Stop) -> Stop:
+    """The same rules with at most SHORT_PASSES passes."""
+    return replace(stop, max_passes=min(SHORT_PASSES, stop.max_passes))
+
+
+def go_on(family: Family, data: Any, run: Run, stop: Stop, **options: Any) -> Run:
+    """The run continued to its end from where a short run stood; its passes and half-steps count from the first.
+
+    A run that ended for another reason than its number of passes is returned as it is.
+    """
+    left = int(stop.max_passes - run.passes)
+    if run.status is not Status.MAX_PASSES or left <= 0:
+        return run
+    rest = run_em(family, data, run.params, stop=replace(stop, max_passes=left), **options)
+    before = max(len(run.trace) - 1, 0)  # the closing E half-step of one is the opening one of the other
+    later = [replace(step, passes=step.passes + run.passes) for step in rest.trace.half_steps[1:]]
+    events = [replace(e, half_step=e.half_step + before) if e.half_step >= 0 else e for e in rest.events]
+    return replace(
+        rest,
+        start=run.start,
+        passes=run.passes + rest.passes,
+        trace=Trace((*run.trace.half_steps, *later)),
+        events=tuple(events),
+    )
+
+
+def _best_go_on(short: list[Restart], keep: int, on: Callable[[list[Restart]], list[Restart]]) -> list[Restart]:
+    """Short runs, of which the best go on until `keep` have ended well: the next replaces one that collapses."""
+    order = ranked(short)
+    queue, ended = [r for r in order if r.run.status.usable], [r for r in order if not r.run.status.usable]
+    missing = keep
+    while queue and missing > 0:
+        some, queue = queue[:missing], queue[missing:]
+        done = on(some)
+        ended += done
+        missing -= sum(r.run.status.usable for r in done)
+    return ended + [replace(r, given_up=r.run.status is Status.MAX_PASSES) for r in queue]
+
+
+def _shared(function: Callable[[Any], Restart], jobs: list[Any], n_jobs: int) -> list[Restart]:
+    """The function of every job, in order, by so many threads.
+
+    Threads and not processes: they see the same arrays, so that every sum is the same to the bit. NumPy lets go of the
+    interpreter in large operations only.
+    """
+    if n_jobs == 1:
+        return [function(job) for job in jobs]
+    with ThreadPoolExecutor(n_jobs) as pool:
+        return list(pool.map(function, jobs))
 
 
 def ranked(found: Sequence[Restart]) -> list[Restart]:
     """Best objective first, unusable runs last; distinct optima numbered from the best."""
-    ordered = sorted(found, key=lambda r: (not r.run.status.usable, -r.run.objective, r.index))
+    ordered = sorted(found, key=lambda r: (not r.run.status.usable, r.given_up, -r.run.objective, r.index))
     numbered, optimum, level = [], -1, np.inf
     for restart in ordered:
-        if not restart.run.status.usable:
-            numbered.append(restart)
+        if restart.given_up or not restart.run.status.usable:
+            numbered.append(replace(restart, optimum=-1))
             continue
         if level - restart.run.objective > SAME_OPTIMUM + (restart.run.remaining or 0.0):
             optimum, level = optimum + 1, restart.run.objective
-        numbered.append(Restart(restart.index, restart.how, restart.run, optimum))
+        numbered.append(replace(restart, optimum=optimum))
     return numbered

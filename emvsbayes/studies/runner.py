@@ -100,7 +100,7 @@ def compare(
         name=Path(name).stem,
         settings={key: str(value) for key, value in settings.items()},
         prior=_mapping(prior),
-        start=plain(start),
+        start=plain(start.params if isinstance(start, Fit) else start),
         fixed=plain(fixed),
         n_starts=n_starts,
         e_step=e_step,

@@ -12,8 +12,9 @@ from typing import Any
 
 from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
+from emvsbayes.selection.record import Selection
 
-PAGE, RESULT, POSTERIOR = "index.html", "result.json", "posterior.nc"
+PAGE, RESULT, POSTERIOR, SELECTION = "index.html", "result.json", "posterior.nc", "selection.json"
 
 
 def writable(folder: Path) -> Path:
@@ -60,6 +61,16 @@ def save(record: Comparison, posterior: Any | None, folder: Path) -> Path:
         raise
     shutil.rmtree(staging, ignore_errors=True)
     return folder / PAGE
+
+
+def save_selection(selection: Selection, folder: Path) -> Path:
+    """Write the table of a selection as a page and as data."""
+    from emvsbayes.report.selection import render_selection
+
+    page, result = render_selection(selection), selection.to_json().decode()  # before anything is created
+    writable(folder)
+    write_text(result, folder / SELECTION)
+    return write_text(page, folder / PAGE)
 
 
 def write_text(text: str, path: Path) -> Path:

@@ -18,7 +18,7 @@ from emvsbayes.core.checks import Array, real_array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import BetaPrior, DirichletPrior
-from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
+from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd, random_responsibilities
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
 from emvsbayes.core.weights import (
@@ -52,6 +52,7 @@ class BernoulliMixture:
     capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin", "bounded"})
     component_axes = MappingProxyType({"weights": (0,), "probs": (0,)})
     default_prior_note = "The default prior does not look at the data."
+    more_starts = ("random_responsibilities",)
     scattered_note = "each component's probabilities half-way between ½ and a random row"
 
     def check(self, data: BernoulliData) -> None:
@@ -160,6 +161,10 @@ class BernoulliMixture:
         Unobserved entries count as the mean of their column. There is no scale: random_scales is random_rows here.
         """
         k, filled = self.n_components, _filled(data)
+        if how == "random_responsibilities":
+            flat = BernoulliParams(np.full(k, 1 / k), np.full((k, filled.shape[1]), 0.5))
+            found = random_responsibilities(self, data, rng, flat)
+            return replace(found, probs=np.clip(found.probs, 1e-3, 1 - 1e-3))
         rows = choose_rows(filled, data.row_weights, k, rng, "k-means++" if how == "kmeans" else how)
         centers = labelled_centers(filled[rows], filled, data.labels, data.row_weights)
         probs = 0.25 + 0.5 * centers

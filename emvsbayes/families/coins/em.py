@@ -15,7 +15,7 @@ from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import BetaPrior, DirichletPrior
-from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd
+from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd, random_responsibilities
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
 from emvsbayes.core.weights import (
@@ -50,6 +50,7 @@ class Coins:
     capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin", "bounded"})
     component_axes = MappingProxyType({"weights": (0,), "probs": (0,)})
     default_prior_note = "The default prior does not look at the data."
+    more_starts = ("random_responsibilities",)
     scattered_note = "each coin's probability drawn from Beta(h + ½, m - h + ½) of a random trial"
 
     def check(self, data: CoinsData) -> None:
@@ -149,6 +150,10 @@ class Coins:
 
         Coins have no scale: random_scales is random_rows here.
         """
+        if how == "random_responsibilities":
+            half = np.full(self.n_components, 0.5)
+            found = random_responsibilities(self, data, rng, CoinsParams(half / half.sum(), half))
+            return replace(found, probs=np.clip(found.probs, 1e-3, 1 - 1e-3))
         observed = (data.heads / data.tosses)[:, None]
         rows = choose_rows(observed, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
         probs = rng.beta(data.heads[rows] + 0.5, data.tosses[rows] - data.heads[rows] + 0.5)

@@ -66,6 +66,7 @@ class GaussianMixture:
         "The default prior looks at the data: its location and scale are the mean and covariance of the columns "
         "(Fraley and Raftery 2007)."
     )
+    more_starts = ("random_responsibilities", "hierarchical")
     scattered_note = (
         "random rows as means, and spreads drawn log-uniformly from the data's own down to a hundredth of it"
     )
@@ -268,8 +269,12 @@ class GaussianMixture:
         return starts.complete(given, data, self.n_components, self.covariance)
 
     def init(self, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
-        """Means at chosen rows, or the K-means solution with its cluster covariances."""
+        """Means at chosen rows, a partition's means and covariances, or an M-step on random responsibilities."""
         return starts.draw(self, data, rng, how)
+
+    def starts_alike(self, how: str, data: GaussianData) -> bool:
+        """Whether a method draws nothing, so that one start is as good as twenty."""
+        return how == "hierarchical" and int((data.row_weights > 0).sum()) <= starts.SUBSAMPLE
 
     def points(self, data: GaussianData) -> tuple[Array, tuple[str, ...]]:
         """The data as points (N, D) to draw, and the names of the axes."""

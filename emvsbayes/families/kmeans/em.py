@@ -18,7 +18,7 @@ from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import short
-from emvsbayes.core.starts import choose_rows, labelled_centers
+from emvsbayes.core.starts import choose_rows, labelled_centers, random_responsibilities
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event, Run
 from emvsbayes.core.weights import empty_components, require_components
@@ -74,6 +74,7 @@ class KMeans:
         "The default prior looks at the data: its location is the mean of the columns, its scale three of their "
         "standard deviations."
     )
+    more_starts = ("random_responsibilities",)
     scattered_note = "random rows as centres; the variance is held and has no start"
 
     @property
@@ -231,6 +232,9 @@ class KMeans:
     def init(self, data: KMeansData, rng: np.random.Generator, how: str) -> KMeansParams:
         """Centres at chosen rows, distances in the units of the columns; kmeans is k-means++ here, random_scales
         random_rows."""
+        if how == "random_responsibilities":
+            about = KMeansParams(np.tile(data.mean, (self.n_components, 1)))
+            return random_responsibilities(self, data, rng, about)
         rows = choose_rows(data.X, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
         return KMeansParams(labelled_centers(data.X[rows], data.X, data.labels, data.row_weights))
 

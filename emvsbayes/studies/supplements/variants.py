@@ -135,7 +135,8 @@ def _settings(problems: Sequence[Any], seed: int) -> Supplement:
         [
             "EM climbs F(q, θ) = E_q[ln p(X, Z | θ)] + H(q), which is ln p(X | θ) - KL(q ‖ p(Z | X, θ)), one argument "
             "at a time. A variant allows fewer q, renews q for fewer rows, goes less far in θ, or guesses further "
-            "ahead. The split of the log-likelihood holds under each of them, and the residual is what rounding leaves of it.",
+            "ahead. The split of the log-likelihood holds under each of them, and the residual is what rounding leaves "
+            "of it.",
             "Passes count every visit to the data, that of a guess that was dropped too. A run ends where a pass gains "
             f"less than {TIGHT.tol:g} nats an observation, after {TIGHT.max_passes} passes, or, where z is drawn, "
             f"after {RANDOM.max_passes}.",
