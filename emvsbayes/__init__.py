@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emvsbayes.families import FAMILIES
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
+    from emvsbayes.information.errors import standard_errors
     from emvsbayes.relabelling import relabel
     from emvsbayes.studies import STUDIES, compare, run
 
@@ -24,6 +25,7 @@ _HOME = {
     "fit": "emvsbayes.fitting",
     "Fit": "emvsbayes.fits",
     "sample": "emvsbayes.bayes.sampling",
+    "standard_errors": "emvsbayes.information.errors",
     "relabel": "emvsbayes.relabelling",
     "compare": "emvsbayes.studies",
     "run": "emvsbayes.studies",
@@ -43,6 +45,7 @@ __all__ = [
     "relabelling",
     "run",
     "sample",
+    "standard_errors",
 ]
 
 
