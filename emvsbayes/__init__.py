@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
     from emvsbayes.information.errors import standard_errors
+    from emvsbayes.information.held_out import held_out_score
+    from emvsbayes.information.ratio_test import ratio_test
     from emvsbayes.relabelling import relabel
     from emvsbayes.studies import STUDIES, compare, run
 
@@ -25,6 +27,8 @@ _HOME = {
     "fit": "emvsbayes.fitting",
     "Fit": "emvsbayes.fits",
     "sample": "emvsbayes.bayes.sampling",
+    "held_out_score": "emvsbayes.information.held_out",
+    "ratio_test": "emvsbayes.information.ratio_test",
     "standard_errors": "emvsbayes.information.errors",
     "relabel": "emvsbayes.relabelling",
     "compare": "emvsbayes.studies",
@@ -41,6 +45,8 @@ __all__ = [
     "InputError",
     "compare",
     "fit",
+    "held_out_score",
+    "ratio_test",
     "relabel",
     "relabelling",
     "run",
