@@ -9,8 +9,8 @@ not identified. Its distribution under K is therefore simulated: data from the f
 
 Sources: McLachlan (1987), Applied Statistics 36, 318-324; Davison and Hinkley (1997), section 4.2, for the count.
 Left out: a correction for starts that found less than the best optimum. Every data set gets the same starts, so that Λ
-and Λ_b fall short alike; where Λ_b is below 0 the fit with K + 1 was not the best one, and that is counted. Collapsed fits of
-an unbounded likelihood rank last, and spurious maxima beside them do not: with separate covariances prefer a prior.
+and Λ_b fall short alike; a Λ_b below 0, where the fit with K + 1 was not the best one, is counted. Collapsed fits of an
+unbounded likelihood rank last, and spurious maxima beside them do not: prefer a shared covariance.
 """
 
 from __future__ import annotations
