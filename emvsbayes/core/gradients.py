@@ -104,6 +104,63 @@ def derivatives(function: Callable[[Array], Any], at: Array, steps: Array) -> Ar
         return np.array([_derivative(function, at, i, float(step)) for i, step in enumerate(steps)])
 
 
+def curvature(function: Callable[[Array], float], at: Array, steps: Array) -> Array:
+    """∂²f/∂x_i ∂x_j at `at`, (P, P); NaN where one of the steps is none.
+
+    C(h) = {f(++) - f(+-) - f(-+) + f(--)} / 4 h_i h_j, extrapolated as the derivatives are; ++ moves both coordinates.
+    A sixth of the evaluations of a derivative of derivatives.
+    """
+    found = np.full((len(at), len(at)), np.nan)
+    inside = [i for i in range(len(at)) if np.isfinite(steps[i])]
+    with np.errstate(all="ignore"):
+        middle = function(at)
+        for i in inside:
+            found[i, i] = _curved(function, at, middle, (i, i), steps, 0.0)
+        for i in inside:
+            for j in inside[: inside.index(i)]:
+                size = float(np.sqrt(np.abs(found[i, i] * found[j, j])))
+                found[i, j] = found[j, i] = _curved(function, at, middle, (i, j), steps, size)
+    return found
+
+
+def _curved(
+    function: Callable[[Array], float], at: Array, middle: float, ij: tuple[int, int], steps: Array, size: float
+) -> float:
+    """One entry; `size` is what it is small against, where it is not itself."""
+    i, j = ij
+
+    def f(a: float, b: float) -> float:
+        moved = at.copy()
+        moved[i] += a
+        moved[j] += b
+        return function(moved)
+
+    def difference(h: float, k: float) -> float:
+        if i == j:
+            return (f(h, 0.0) - 2 * middle + f(-h, 0.0)) / h**2
+        return (f(h, k) - f(h, -k) - f(-h, k) + f(-h, -k)) / (4 * h * k)
+
+    best, least, shrink = np.nan, np.inf, 1.0
+    for _ in range(SHORTER):
+        h, k = _exact(at[i], steps[i] * shrink), _exact(at[j], steps[j] * shrink)
+        coarse, half, fine = (difference(h / 2**n, k / 2**n) for n in range(3))
+        fourth = (4 * half - coarse) / 3, (4 * fine - half) / 3
+        estimate = (16 * fourth[1] - fourth[0]) / 15
+        doubt = abs(estimate - fourth[1])
+        if doubt < least:
+            best, least = estimate, doubt
+        if doubt <= max(DOUBT * max(size, abs(estimate)), ROUNDING * abs(middle) / abs(h * k / 16)):
+            break
+        shrink /= 3
+    return best
+
+
+def _exact(at: float, step: float) -> float:
+    """A step that is a multiple of four units in the last place of `at + step`, so that quarters of it are exact."""
+    unit = 8 * float(np.spacing(abs(at) + abs(step)))
+    return max(round(step / unit), 1) * unit
+
+
 def _derivative(function: Callable[[Array], Any], at: Array, i: int, step: float) -> Array:
     if not np.isfinite(step):
         return np.asarray(function(at)) * np.nan

@@ -24,7 +24,7 @@ from scipy.linalg import eigh, qr
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.core.gradients import derivatives, gradient, score
+from emvsbayes.core.gradients import curvature, derivatives, gradient, score
 from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.records import take_rows
 from emvsbayes.core.stats import VectorSpace
@@ -33,8 +33,9 @@ from emvsbayes.information.optimum import Optimum
 
 def complete_information(optimum: Optimum) -> Array:
     """I_com = -∂² E_q ln p(X, Z | θ), (F, F)."""
-    family, stats, steps = optimum.family, optimum.stats, optimum.steps
-    return -_jacobian(lambda v: gradient(family, optimum.at(v), stats, steps), optimum)
+    family, stats, inside = optimum.family, optimum.stats, optimum.inside
+    whole = curvature(lambda v: family.expected_log_joint(optimum.at(v), stats), optimum.vector, optimum.steps)
+    return -whole[np.ix_(inside, inside)]
 
 
 def louis(optimum: Optimum, complete: Array) -> Array:
