@@ -79,7 +79,10 @@ def lengths(family: Family, params: Any, stats: Any) -> Array:
     at = family.to_vector(params)
 
     def q(i: int, step: float) -> float:
-        return family.expected_log_joint(family.from_vector(_moved(at, i, step), params), stats)
+        try:
+            return family.expected_log_joint(family.from_vector(_moved(at, i, step), params), stats)
+        except np.linalg.LinAlgError:  # a covariance beyond floating point
+            return np.nan
 
     found = np.full(len(at), np.nan)
     with np.errstate(all="ignore"):  # a step too far is shortened, whatever it met

@@ -126,7 +126,8 @@ def settled(family: Family, data: Any, params: Any, prior: Any = None) -> Optimu
     run = run_em(family, data, params, prior=prior, accelerate="squarem", stop=stop, record=False)
     if run.status not in (Status.CONVERGED, Status.MAX_PASSES):
         raise InputError(
-            f"there are no standard errors: carried on to its optimum, the fit ends otherwise. {run.status.value}"
+            "there are no standard errors, for the fit goes on to another end than its optimum: "
+            f"{_lowered(run.status.value)}"
         )
     return _on_boundary(Optimum(family, data, run.params, prior))
 
