@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from emvsbayes.families import FAMILIES
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
+    from emvsbayes.information.errors import standard_errors
+    from emvsbayes.information.held_out import held_out_score
+    from emvsbayes.information.ratio_test import ratio_test
     from emvsbayes.relabelling import relabel
     from emvsbayes.selection.choosing import select
     from emvsbayes.selection.record import Selection
@@ -27,6 +30,9 @@ _HOME = {
     "fit": "emvsbayes.fitting",
     "Fit": "emvsbayes.fits",
     "sample": "emvsbayes.bayes.sampling",
+    "held_out_score": "emvsbayes.information.held_out",
+    "ratio_test": "emvsbayes.information.ratio_test",
+    "standard_errors": "emvsbayes.information.errors",
     "relabel": "emvsbayes.relabelling",
     "Stream": "emvsbayes.streaming",
     "select": "emvsbayes.selection.choosing",
@@ -47,11 +53,14 @@ __all__ = [
     "Stream",
     "compare",
     "fit",
+    "held_out_score",
+    "ratio_test",
     "relabel",
     "relabelling",
     "run",
     "sample",
     "select",
+    "standard_errors",
 ]
 
 

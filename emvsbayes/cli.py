@@ -219,6 +219,8 @@ def compare_command(
 @click.option("--schedule", help="batch, incremental:B or stepwise:B, with B blocks of rows.")
 @click.option("--accelerate", help="squarem or anderson.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
+@click.option("--errors", help="Standard errors by louis, sem, hessian, bootstrap, parametric; commas between them.")
+@click.option("--replicates", "n_replicates", type=int, default=200, show_default=True, help="Of the bootstraps.")
 def em_command(
     data: Path,
     prior: str,
@@ -226,6 +228,8 @@ def em_command(
     schedule: str | None,
     accelerate: str | None,
     json_path: Path | None,
+    errors: str | None,
+    n_replicates: int,
     **model: Any,
 ) -> int:
     """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC."""
@@ -237,14 +241,18 @@ def em_command(
         if json_path.is_dir():
             raise InputError(f"{json_path} is a folder; name the file to write the fit to.")
     given = structured(prior, "prior", names=("none", "default"))
+    methods = _error_methods(errors)
+    model = _model(data, model)
     fitted = fit(
         prior=None if given == "none" else given,
         m_step=m_step,
         schedule=schedule,
         accelerate=accelerate,
-        **_model(data, model),
+        **model,
     )
     click.echo(fitted.summary())
+    if methods:
+        _echo_errors(fitted, model, methods, n_replicates)
     if json_path is not None:
         write_text(fitted.to_json(), json_path)
     return _exit_code(fitted.status.name)
@@ -320,6 +328,30 @@ def render_command(result: Path, out: Path | None) -> None:
     text = render(read_result(result))
     writable(page.parent)
     click.echo(str(write_text(text, page)))
+
+
+def _error_methods(names: str | None) -> list[str]:
+    """Methods of standard errors from a list with commas, checked before anything is fitted."""
+    from emvsbayes.information.errors import METHODS
+
+    chosen = [] if names is None else [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in METHODS:
+            raise unknown("method of standard errors", name, METHODS)
+    return chosen
+
+
+def _echo_errors(fitted: Any, model: dict[str, Any], methods: list[str], n_replicates: int) -> None:
+    """A table of standard errors; the sentence where the fit has none, which is no failure of the command."""
+    from emvsbayes.information.errors import standard_errors
+
+    shared = {name: model[name] for name in ("labels", "sample_weight", "seed") if name in model}
+    try:
+        found = standard_errors(fitted, model["X"], methods, n_replicates=n_replicates, say=progress, **shared)
+    except InputError as error:
+        click.echo(str(error))
+        return
+    click.echo(found.summary())
 
 
 def progress(line: str) -> None:

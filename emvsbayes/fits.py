@@ -157,19 +157,23 @@ class Fit:
         return self.family.log_likelihood(self.params, data) / float(data.row_weights.sum())
 
     def _read(self, X: Any) -> Any:
-        """New data, with their columns in the order of the fit's."""
+        """New data, with their columns in the order of the fit's; each row counts once and no label is known."""
+        return self.data_of(X)
+
+    def data_of(self, X: Any, labels: Any = None, sample_weight: Any = None) -> Any:
+        """Data as the family's record, with their columns in the order of the fit's."""
         if "density" not in self.family.capabilities:
             raise InputError(self.family.absent["density"])
         data = FAMILIES[self.family.name].data
         if isinstance(X, Mapping) and any(np.ndim(value) == 2 for value in X.values()):
-            return data.read(X)
+            return data.read(X, labels, sample_weight)
         table = getattr(data, "table", as_table)(X)
         unnamed = table.columns == tuple(f"x{i}" for i in range(len(table.columns)))
         if self.columns and not unnamed and set(self.columns) <= set(table.columns):
             table = table.select(self.columns)  # by name, in whatever order they come
         elif self.columns and len(self.columns) != len(table.columns):
             raise InputError(f"the fit has {len(self.columns)} columns; {table.source} has {len(table.columns)}.")
-        return data.read(table)
+        return data.read(table, labels, sample_weight)
 
     def simulate(self, like: Any, seed: int = 0) -> Table:
         """Ancestral sampling: for each row of `like` draw a component by the weights, then the row from it.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.decomposition import compare_decomposition, teaching_start
+from emvsbayes.comparison.errors import compare_errors
 from emvsbayes.comparison.picture import make_picture
 from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
 from emvsbayes.comparison.record import Comparison, Listings, Provenance, Subject
@@ -210,6 +211,7 @@ def assemble(
     for name in (*study.supplements, *([family.name] if family.name in SUPPLEMENTS else [])):
         say(f"supplement: {name}")
         supplements += SUPPLEMENTS[name](problem, study, fits, posterior)
+    supplements += compare_errors(problem, ml, map_, points, study.bootstrap, study.seed, say)
     clock.lap("comparison")
 
     return Comparison(

@@ -55,10 +55,10 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `start` are starting values of EM; without it there are 20 starts. `prior` is "default" or a nested mapping.
     `e_step` is what the family stands for where it is left out; `beside` names other E-steps to run from the same
     start. `standardise` divides every column, less its mean, by its standard deviation. `sampling` false is EM only.
-    `supplements` name sections of `studies.supplements` that belong to this study. `panels` are the passes whose
-    picture is drawn; `watch` is the pass at which a source stops, and the page says how far it is from the end.
-    `outcome` declares how the run ends where it cannot end well, such as a posterior whose chains stay in different
-    modes: the run's exit code is then 0.
+    `bootstrap` is the number of replicates beside the standard errors of EM. `supplements` name sections of
+    `studies.supplements` that belong to this study. `panels` are the passes whose picture is drawn; `watch` is the pass
+    at which a source stops, and the page says how far it is from the end. `outcome` declares how the run ends where it
+    cannot end well, such as a posterior whose chains stay in different modes: the run's exit code is then 0.
     """
 
     title: str
@@ -72,6 +72,7 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     photograph: Photograph | None = None
     standardise: bool = False
     sampling: bool = True
+    bootstrap: int = 0
     use: list[str] | None = None
     prior: str | dict[str, dict[str, Any]] = "default"
     start: dict[str, Any] | str | None = None
