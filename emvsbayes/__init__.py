@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from emvsbayes.fitting import fit
     from emvsbayes.relabelling import relabel
     from emvsbayes.studies import STUDIES, compare, run
+    from emvsbayes.vb.fits import VariationalFit
+    from emvsbayes.vb.fitting import variational
 
 __version__ = "0.1.0"
 
@@ -30,6 +32,8 @@ _HOME = {
     "FAMILIES": "emvsbayes.families",
     "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
+    "variational": "emvsbayes.vb.fitting",
+    "VariationalFit": "emvsbayes.vb.fits",
 }
 
 __all__ = [
@@ -37,12 +41,14 @@ __all__ = [
     "STUDIES",
     "Fit",
     "InputError",
+    "VariationalFit",
     "compare",
     "fit",
     "relabel",
     "relabelling",
     "run",
     "sample",
+    "variational",
 ]
 
 
