@@ -10,7 +10,7 @@ Wishart densities, Wellcome Department of Cognitive Neurology.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaln, digamma, gammaln, multigammaln
+from scipy.special import betaln, digamma, gammaln
 
 from emvsbayes.core.checks import Array
 
@@ -44,7 +44,8 @@ def inverse_wishart(dof: Array, scale: Array, dof0: float, scale0: Array) -> flo
     d = scale.shape[-1]
     log_dets = np.linalg.slogdet(scale).logabsdet - np.linalg.slogdet(scale0).logabsdet
     traces = np.trace(np.linalg.solve(scale, np.broadcast_to(scale0, scale.shape)), axis1=-2, axis2=-1)
-    gammas = multigammaln(0.5 * dof0, d) - multigammaln(0.5 * dof, d)
+    halves = 0.5 * np.arange(d)  # the powers of π in Γ_D cancel
+    gammas = gammaln(0.5 * dof0 - halves).sum() - gammaln(0.5 * dof[..., None] - halves).sum(axis=-1)
     kernel = 0.5 * (dof - dof0) * multivariate_digamma(0.5 * dof, d) + 0.5 * dof * (traces - d)
     return float(np.sum(0.5 * dof0 * log_dets + gammas + kernel))
 

@@ -66,7 +66,7 @@ class ConjugateGaussian:
         if self.family.covariance in ("spherical", "EII"):
             n, scatter = n * scatter.shape[1], scatter.sum(axis=1)
         if structures.is_shared(self.family.covariance):
-            n, scatter = n.sum(), scatter.sum(axis=0)
+            n, scatter = np.asarray(n.sum()), scatter.sum(axis=0)
         return InverseWishartPrior(prior.dof + n, prior.scale + scatter)
 
     def _plug(self, post: GaussianPrior) -> tuple[Array, Array, Array]:
@@ -126,7 +126,8 @@ class ConjugateGaussian:
                 total += divergences.inverse_wishart(dof, scale, float(dof0), scale0)
             else:
                 dof = dof.reshape(dof.shape + (1,) * (scale.ndim - dof.ndim))
-                total += divergences.gamma(*np.broadcast_arrays(0.5 * dof, 0.5 * scale), 0.5 * dof0, 0.5 * scale0)
+                shape, rate = np.broadcast_arrays(0.5 * dof, 0.5 * scale)
+                total += divergences.gamma(shape, rate, 0.5 * dof0, 0.5 * scale0)
         if post.means is not None and prior.means is not None:
             away, covariances = post.means.location - prior.means.location, self._plug(post)[1]
             second = away**2 if covariances.ndim == 2 else away[:, :, None] * away[:, None, :]
