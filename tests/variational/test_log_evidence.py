@@ -38,7 +38,9 @@ def two_coins(prior, weights):
 @pytest.mark.parametrize(("a", "b", "concentration"), [(2, 2, 1), (1, 1, 1), (20, 5, 3), (0.4, 0.7, 0.3)])
 def test_two_coins_stay_below_the_evidence(weights, a, b, concentration):
     prior = {"probs": {"a": a, "b": b}, "weights": {"concentration": concentration}}
-    fit = eb.variational("coins", FIVE_TRIALS, n_components=2, settings={"weights": weights}, prior=prior, stop=TIGHT, n_starts=3)
+    fit = eb.variational(
+        "coins", FIVE_TRIALS, n_components=2, settings={"weights": weights}, prior=prior, stop=TIGHT, n_starts=3
+    )
     exact = two_coins(prior, weights)
     assert exact - 3 < fit.elbo < exact
     assert all(step.elbo < exact for step in fit.trace)
