@@ -6,10 +6,12 @@ from functools import cache
 import numpy as np
 import pytest
 from cases import CASES, HARD_ONLY, WITH_PRIOR, assert_close, leaves, posed, random_q, rows, starting
+from scipy import stats
 
 import emvsbayes as eb
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError
+from emvsbayes.densities import conjugate_moments
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import pose
 from emvsbayes.vb.fitting import adapt
@@ -93,12 +95,12 @@ def perturbed(post, rng, size, matrices):
 def test_no_other_posterior_has_a_higher_elbo(name):
     """At the same q(Z) the conjugate update is the maximum over every hyperparameter."""
     problem, adapter, post = posed(name)[0], adapted(name), climbed(name).params
-    stats = adapter.expect(adapter.e_step(post, problem.data), problem.data, post)
-    best = adapter.m_step(stats, post)
-    top, rng = adapter.expected_log_joint(best, stats), np.random.default_rng(0)
+    expected = adapter.expect(adapter.e_step(post, problem.data), problem.data, post)
+    best = adapter.m_step(expected, post)
+    top, rng = adapter.expected_log_joint(best, expected), np.random.default_rng(0)
     matrices = getattr(problem.family, "covariance", "") in ("full", "tied")
     for size in (1e-4, 1e-2, 0.3) * 3:
-        other = adapter.expected_log_joint(perturbed(best, rng, size, matrices), stats)
+        other = adapter.expected_log_joint(perturbed(best, rng, size, matrices), expected)
         assert other <= top + 1e-11 * abs(top)
     everything_held = all(value is None for value in (getattr(best, f) for f in best.__dataclass_fields__))
     assert everything_held or other < top
@@ -202,19 +204,26 @@ def test_json_and_back(name):
     assert eb.variational(case.family, case.X, **case.posed, prior=case.prior, n_starts=2).to_json() == text
 
 
-def test_moments_are_those_of_draws():
-    """Posterior means and sds of a full mixture against draws from scipy's inverse Wishart."""
-    from scipy import stats
-
+def test_moments_are_those_of_scipy():
+    """Of both inverse families, and infinite where scipy has none; means of a mixture by total variance."""
+    scale = np.array([[2.0, 0.4], [0.4, 1.0]])
+    for dof in (5.5, 9.0):
+        mean, sd = conjugate_moments.inverse_wishart(np.array(dof), scale)
+        np.testing.assert_allclose(mean, stats.invwishart(dof, scale).mean())
+        np.testing.assert_allclose(sd**2, stats.invwishart(dof, scale).var())
+        mean, sd = conjugate_moments.inverse_gamma(np.array(dof), np.array(1.5))
+        frozen = stats.invgamma(dof / 2, scale=0.75)
+        assert (mean, sd) == pytest.approx((frozen.mean(), frozen.std()))
+    assert np.isinf(conjugate_moments.inverse_wishart(np.array(4.9), scale)[1]).all()
+    assert np.isinf(conjugate_moments.inverse_wishart(np.array(2.9), scale)[0]).all()
+    assert np.isinf(conjugate_moments.inverse_gamma(np.array(2.0), np.array(1.5))).all()
+    assert np.isinf(conjugate_moments.inverse_gamma(np.array(4.0), np.array(1.5))[1])
     case = CASES["gaussian_mixture-full-informative"]
     fit = eb.variational(case.family, case.X, **case.posed, prior=case.prior, n_starts=2)
-    post, rng = fit.posterior.covariances, np.random.default_rng(0)
-    draws = stats.invwishart(post.dof[0], post.scale[0]).rvs(20_000, random_state=rng)
-    np.testing.assert_allclose(fit.means.covariances[0], draws.mean(axis=0), rtol=0.03, atol=0.01)
-    np.testing.assert_allclose(fit.sds.covariances[0], draws.std(axis=0), rtol=0.05)
-    strength = fit.posterior.means.strength[0]
-    mu = rng.standard_normal(20_000) * np.sqrt(draws[:, 0, 0] / strength)
-    assert fit.sds.means[0, 0] == pytest.approx(mu.std(), rel=0.03)
+    post = fit.posterior
+    dof, strength = post.covariances.dof[0] - 1, post.means.strength[0]
+    student = stats.t(dof, scale=np.sqrt(post.covariances.scale[0, 0, 0] / (strength * dof)))  # Bishop 2006, 10.81
+    assert fit.sds.means[0, 0] == pytest.approx(student.std())
 
 
 @pytest.mark.parametrize(

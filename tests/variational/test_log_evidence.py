@@ -9,6 +9,9 @@ from scipy import stats
 from scipy.special import betaln, gammaln, logsumexp, multigammaln
 
 import emvsbayes as eb
+from emvsbayes.problem import pose
+from emvsbayes.vb.enumeration import log_evidence
+from emvsbayes.vb.fitting import adapt
 
 HEADS, TOSSES = np.array(FIVE_TRIALS["heads"]), np.array(FIVE_TRIALS["tosses"])
 TIGHT = {"tol": 1e-12, "max_passes": 300}
@@ -42,6 +45,8 @@ def test_two_coins_stay_below_the_evidence(weights, a, b, concentration):
         "coins", FIVE_TRIALS, n_components=2, settings={"weights": weights}, prior=prior, stop=TIGHT, n_starts=3
     )
     exact = two_coins(prior, weights)
+    problem = pose("coins", FIVE_TRIALS, n_components=2, settings={"weights": weights})
+    assert log_evidence(adapt(problem, prior), problem.data) == pytest.approx(exact, abs=1e-10)
     assert exact - 3 < fit.elbo < exact
     assert all(step.elbo < exact for step in fit.trace)
     assert fit.elbo_relabelled == pytest.approx(fit.elbo + np.log(2), abs=1e-12)
@@ -55,6 +60,23 @@ def test_the_enumeration_knows_the_known_coins():
         exact += betaln(2 + heads, 2 + tails) - betaln(2, 2)
     assert fit.elbo == pytest.approx(exact, abs=1e-10)
     assert fit.log_symmetry == 0
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_gaussian_mixtures_stay_below_the_evidence(covariance):
+    """Seven rows in two components: 128 allocations; the symmetric sum of both labellings."""
+    problem = pose("gaussian_mixture", blobs(n=7), n_components=2, settings={"covariance": covariance})
+    exact = log_evidence(adapt(problem), problem.data)
+    fit = eb.variational(problem.family, blobs(n=7), n_starts=5)
+    assert exact is not None
+    assert all(step.elbo < exact for step in fit.trace)
+    assert fit.elbo > exact - 5
+
+
+def test_no_sum_where_there_are_too_many_allocations_or_rows_count_twice():
+    for n, weight in ((13, None), (5, np.full(5, 2.0))):
+        problem = pose("gaussian_mixture", blobs(n=n), n_components=2, sample_weight=weight)
+        assert log_evidence(adapt(problem), problem.data) is None
 
 
 def test_one_coin_is_beta_binomial():
