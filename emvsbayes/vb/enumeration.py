@@ -11,7 +11,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.variational import VariationalFamily
@@ -34,4 +33,4 @@ def log_evidence(adapter: VariationalFamily, data: Any) -> float | None:
             q = Categorical(np.log(np.array(z)[:, None] == np.arange(k)))
         stats = adapter.expect(q, data, about)
         found.append(adapter.expected_log_joint(adapter.m_step(stats, about), stats))
-    return float(logsumexp(found))
+    return float(np.logaddexp.reduce(found))
