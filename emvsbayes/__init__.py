@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from emvsbayes.selection.record import Selection
     from emvsbayes.streaming import Stream
     from emvsbayes.studies import STUDIES, compare, run
+    from emvsbayes.vb.fits import VariationalFit
+    from emvsbayes.vb.fitting import variational
 
 __version__ = "0.1.0"
 
@@ -42,6 +44,8 @@ _HOME = {
     "FAMILIES": "emvsbayes.families",
     "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
+    "variational": "emvsbayes.vb.fitting",
+    "VariationalFit": "emvsbayes.vb.fits",
 }
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "InputError",
     "Selection",
     "Stream",
+    "VariationalFit",
     "compare",
     "fit",
     "held_out_score",
@@ -61,6 +66,7 @@ __all__ = [
     "sample",
     "select",
     "standard_errors",
+    "variational",
 ]
 
 

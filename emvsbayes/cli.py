@@ -299,6 +299,30 @@ def select_command(
 
 
 @command
+@model_options
+@click.option("--prior", default="default", show_default=True, help="default, or JSON, or a .json or .toml file.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
+def vb_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> int:
+    """Variational Bayes: a distribution over the parameters too, and the ELBO. Never imports PyMC."""
+    from emvsbayes.studies.saving import writable, write_text
+    from emvsbayes.vb.fitting import variational
+
+    if json_path is not None:
+        writable(json_path.parent)
+        if json_path.is_dir():
+            raise InputError(f"{json_path} is a folder; name the file to write the fit to.")
+    asked = _model(data, model)
+    for axis in ("e_step", "m_step", "schedule", "accelerate"):  # axes of EM
+        if asked.pop(axis, None) is not None:
+            raise InputError(f"vb takes exact half-steps over all rows; leave --{axis.replace('_', '-')} out.")
+    fitted = variational(prior=structured(prior, "prior", names=("default",)), **asked)
+    click.echo(fitted.summary())
+    if json_path is not None:
+        write_text(fitted.to_json(), json_path)
+    return _exit_code(fitted.status.name)
+
+
+@command
 @click.argument("fit", type=click.Path(path_type=Path))
 @click.option("--like", type=click.Path(path_type=Path), required=True, help="Data whose rows (and tosses) to imitate.")
 @click.option("--out", type=click.Path(path_type=Path), help="The CSV file to write; standard output by default.")

@@ -47,6 +47,9 @@ class Twin:
         Settings that stand for a held field, such as weights: fixed.
     e_step : str
         The E-step that the family stands for: exact, or hard for K-means.
+    conjugate : callable
+        (family, prior, held) -> `core.variational.Conjugate`; None where there is no variational Bayes, and then the
+        family's `absent["variational"]` says why.
     components : bool
         Whether the model has components; without them n_components may be left out.
     """
@@ -61,6 +64,7 @@ class Twin:
     settings: Mapping[str, tuple[str, ...] | Free] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     e_step: str = "exact"
+    conjugate: Callable[..., Any] | None = None
     components: bool = True
 
     def record(self, family: Any) -> Any:

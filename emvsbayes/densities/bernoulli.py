@@ -12,10 +12,15 @@ from emvsbayes.core.checks import Array
 
 def log_density(X: Array, observed: Array | None, probs: Array) -> Array:
     """(N, K) from entries X (N, D) in [0, 1], a mask (N, D) of ones and zeros or None, and probabilities (K, D)."""
-    ones = X if observed is None else X * observed
-    zeros = 1 - X if observed is None else (1 - X) * observed
     with np.errstate(divide="ignore"):
         log_p, log_q = np.log(probs), np.log1p(-probs)
+    return weighted_logs(X, observed, log_p, log_q)
+
+
+def weighted_logs(X: Array, observed: Array | None, log_p: Array, log_q: Array) -> Array:
+    """Σ_d [x_nd log_p_kd + (1 - x_nd) log_q_kd] over observed entries, (N, K); the logs (K, D) may be expectations."""
+    ones = X if observed is None else X * observed
+    zeros = 1 - X if observed is None else (1 - X) * observed
     return _dot_log(ones, log_p) + _dot_log(zeros, log_q)
 
 

@@ -55,11 +55,15 @@ class Fits:
 
 @dataclass(frozen=True)
 class Posterior:
-    """The Bayesian side: draws as sampled and relabelled, and PyMC's mode as a parameter record."""
+    """The Bayesian side: draws as sampled and relabelled, and PyMC's mode as a parameter record.
+
+    Unless `resolved`, chains sit in different modes, and component-wise summaries mean nothing.
+    """
 
     raw: Any
     relabelled: Any
     mode: Any
+    resolved: bool = True
 
     @property
     def certificate(self) -> float:
@@ -177,6 +181,7 @@ def assemble(
             _chain_modes(problem, prior, posterior.raw, map_.params),
         )
         reason = unresolved(switching)
+        posterior = replace(posterior, resolved=not reason)
         resolved = None if reason else posterior.relabelled["posterior"].to_dataset()
         status = "CONVERGED" if posterior.raw["map_estimate"].attrs["converged"] else "MAX_PASSES"
         scores.append(score_at("pm.find_MAP", family, posterior.mode, prior, problem.data, status))

@@ -385,7 +385,7 @@ def test_medoids_refuse_what_needs_a_density():
     for call in (eb.sample, eb.compare):
         with pytest.raises(eb.InputError, match="has no density"):
             call("kmeans", blobs(), n_components=2, settings=MEDOIDS)
-    assert set(fit.family.absent) == {"density", "twin", "conjugate", "bounded"}
+    assert set(fit.family.absent) == {"density", "twin", "conjugate", "bounded", "variational"}
     assert not set(fit.family.absent) & fit.family.capabilities
 
 

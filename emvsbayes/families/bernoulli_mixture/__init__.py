@@ -29,6 +29,7 @@ Left out: dependence between entries within a component.
 """
 
 from emvsbayes.core.twin import Twin
+from emvsbayes.families.bernoulli_mixture.conjugate import ConjugateBernoulli
 from emvsbayes.families.bernoulli_mixture.em import BernoulliMixture
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams, BernoulliPrior
 
@@ -39,6 +40,7 @@ TWIN = Twin(
     params=BernoulliParams,
     prior=BernoulliPrior,
     builder="emvsbayes.families.bernoulli_mixture.bayes:build",
+    conjugate=ConjugateBernoulli,
     prior_on={"probs": "the probability of each entry", "weights": "the first K-1 weights"},
     shorthand={"weights": {"fixed": "weights", "free": ""}},
 )

@@ -21,6 +21,7 @@ Left out: over-dispersion (beta-binomial emissions).
 """
 
 from emvsbayes.core.twin import Twin
+from emvsbayes.families.coins.conjugate import ConjugateCoins
 from emvsbayes.families.coins.em import Coins
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
 
@@ -31,6 +32,7 @@ TWIN = Twin(
     params=CoinsParams,
     prior=CoinsPrior,
     builder="emvsbayes.families.coins.bayes:build",
+    conjugate=ConjugateCoins,
     prior_on={"probs": "the probability of heads", "weights": "the first K-1 weights"},
     shorthand={"weights": {"fixed": "weights", "free": ""}},
 )

@@ -37,6 +37,7 @@ Left out: missing entries.
 """
 
 from emvsbayes.core.twin import Twin
+from emvsbayes.families.gaussian_mixture.conjugate import ConjugateGaussian
 from emvsbayes.families.gaussian_mixture.em import GaussianMixture
 from emvsbayes.families.gaussian_mixture.records import COVARIANCES, GaussianData, GaussianParams, GaussianPrior
 
@@ -47,6 +48,7 @@ TWIN = Twin(
     params=GaussianParams,
     prior=GaussianPrior,
     builder="emvsbayes.families.gaussian_mixture.bayes:build",
+    conjugate=ConjugateGaussian,
     prior_on={
         "means": "the means, given the covariances",
         "covariances": "the covariance matrices (or variances) themselves",

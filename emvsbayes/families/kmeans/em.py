@@ -68,7 +68,12 @@ class KMeans:
 
     name = "kmeans"
     capabilities = frozenset({"rowwise", "density", "conjugate", "components", "twin", "bounded"})
-    absent = MappingProxyType({})
+    absent = MappingProxyType(
+        {
+            "variational": "K-means stands for a one-hot q and has no variational Bayes; its mixture does: fit "
+            "gaussian_mixture with the covariance EII, and hold the covariances and the weights."
+        }
+    )
     component_axes = MappingProxyType({"centers": (0,)})
     default_prior_note = (
         "The default prior looks at the data: its location is the mean of the columns, its scale three of their "

@@ -91,6 +91,8 @@ class KMedoids:
             "twin": NO_DENSITY.format("nothing to sample or to compare"),
             "conjugate": NO_DENSITY.format("no prior to add"),
             "bounded": NO_DENSITY.format("no likelihood to be bounded"),
+            "variational": "k-medoids minimises a sum of dissimilarities and has no density, and so no variational "
+            "Bayes; fit a gaussian_mixture instead.",
         }
     )
     params_record = MedoidParams

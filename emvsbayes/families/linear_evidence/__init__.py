@@ -38,6 +38,7 @@ interpolation, Neural Computation 4, 415-447. Left out: one α a weight (relevan
 
 from emvsbayes.core.twin import Free, Twin
 from emvsbayes.families.linear_evidence import bases
+from emvsbayes.families.linear_evidence.conjugate import ConjugateLinear
 from emvsbayes.families.linear_evidence.em import LinearEvidence
 from emvsbayes.families.linear_evidence.records import LinearData, LinearParams, LinearPrior
 
@@ -48,6 +49,7 @@ TWIN = Twin(
     params=LinearParams,
     prior=LinearPrior,
     builder="emvsbayes.families.linear_evidence.bayes:build",
+    conjugate=ConjugateLinear,
     prior_on={"alpha": "the precision of the weights", "beta": "the precision of the noise"},
     settings={
         "basis": bases.KINDS,

@@ -209,8 +209,7 @@ class LinearEvidence:
         for name in ("alpha", "beta"):
             if getattr(prior, name) is None and name not in self.fixed:
                 raise InputError(
-                    f"a flat prior on {name} may leave the posterior improper; give {name} a shape and a rate to "
-                    "sample."
+                    f"a flat prior on {name} may leave the posterior improper; give {name} a shape and a rate."
                 )
         return prior
 

@@ -13,6 +13,7 @@ from typing import Any
 WHERE = {
     "kmeans": "kmeans:supplements",
     "linear_evidence": "evidence:supplements",
+    "variational": "variational:supplements",
     "completion": "completion:completion",
     "segmentation": "images:segmentation",
     "quantisation": "images:quantisation",

@@ -1,0 +1,1 @@
+"""Variational Bayes by hand: a distribution over parameters where EM has a point (`fitting.variational`)."""
