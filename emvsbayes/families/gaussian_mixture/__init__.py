@@ -36,12 +36,18 @@ regularization for normal mixture estimation and model-based clustering, Journal
 Left out: missing entries.
 """
 
-from emvsbayes.core.twin import Twin
+from emvsbayes.core.twin import Free, Twin
 from emvsbayes.families.gaussian_mixture.em import GaussianMixture
-from emvsbayes.families.gaussian_mixture.records import COVARIANCES, GaussianData, GaussianParams, GaussianPrior
+from emvsbayes.families.gaussian_mixture.records import (
+    COVARIANCES,
+    GaussianData,
+    GaussianParams,
+    GaussianPrior,
+    read_ratio,
+)
 
 TWIN = Twin(
-    summary="mixture of Gaussians: full, tied, diag, spherical or EII covariances",
+    summary="mixture of Gaussians: full, tied, diag or spherical covariances, or mclust's fourteen",
     family=GaussianMixture,
     data=GaussianData,
     params=GaussianParams,
@@ -52,6 +58,6 @@ TWIN = Twin(
         "covariances": "the covariance matrices (or variances) themselves",
         "weights": "the first K-1 weights",
     },
-    settings={"covariance": COVARIANCES},
+    settings={"covariance": COVARIANCES, "eigenvalue_ratio": Free("a number >= 1, or no bound", read_ratio)},
     shorthand={"weights": {"fixed": "weights", "free": ""}},
 )
