@@ -10,22 +10,16 @@ One frame, Σ_k = D Ω_k Dᵀ, with v_kj = (Dᵀ S_k D)_jj:
 
     VVE   Ω_k = v_k / n_k                         EVE   Ω_k = λ v_k / |v_k|^(1/D),  λ = Σ_k |v_k|^(1/D) / Σ_k n_k
 
-and D minimises Σ_k tr(Dᵀ S_k D Ω_k⁻¹), turned in one plane (l, m) at a time. A turn by θ makes that sum
+and D by plane rotations (`rotations`). The problem has several maxima in D: two starts are tried, the frame before and
+the eigenvectors of Σ_k S_k, and the better is kept.
 
-    const + X cos 2θ + Y sin 2θ,    X = ½ Σ_k (w_ll - w_mm)(1/ω_l - 1/ω_m),   Y = Σ_k w_lm (1/ω_l - 1/ω_m)
-
-with w = Dᵀ S_k D, so that the best angle is in closed form (Flury and Gautschi's plane rotations, at given Ω); Ω follows
-each turn. Every turn and every Ω raises the bound. The problem has several maxima in D, as Browne and McNicholas (2014)
-find too: two starts are tried, the frame before and the eigenvectors of Σ_k S_k, and the better is kept.
-
-Sources: Celeux and Govaert (1995), Pattern Recognition 28, 781-793; Flury and Gautschi (1986), SIAM J. Sci. Stat. Comput.
-7, 169-184; Browne and McNicholas (2014), Advances in Data Analysis and Classification 8, 217-226.
+Source: Celeux and Govaert (1995), Pattern Recognition 28, 781-793, with D of EVE and VVE after Browne and McNicholas
+(2014).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -37,13 +31,10 @@ from emvsbayes.families.gaussian_mixture.structures.charts import (
     from_logs,
     log_volumes,
     n_logs,
-    plane_rotation,
     to_logs,
 )
+from emvsbayes.families.gaussian_mixture.structures.rotations import best_frame, diagonals, height_lost
 from emvsbayes.families.gaussian_mixture.structures.volumes import of_one_volume, shape_and_volumes
-
-SWEEPS = 300  # through all planes, at most
-STILL = 1e-11  # a sweep that turns by less, weighted with what a turn gains, is the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,53 +87,13 @@ class CommonFrame:
     bounded = False
 
     def pool(self, scatter: Array, n: Array, held: Array) -> Array:
-        found = []
-        for start in (common_frame(held)[0], np.linalg.eigh(scatter.sum(axis=0)).eigenvectors):
-            frame = self._turned(scatter, n, start)
-            v = _diagonals(frame.T @ scatter @ frame)
-            found.append((self._height(v, n), frame, v))
-        _, frame, v = max(found, key=lambda one: one[0])
-        return assembled(frame[None], self._variances(v, n, _diagonals(frame.T @ held @ frame)))
-
-    def _variances(self, v: Array, n: Array, held: Array) -> Array:
-        """Ω (K, D) from v (K, D)."""
+        starts = (common_frame(held)[0], np.linalg.eigh(scatter.sum(axis=0)).eigenvectors)
+        frames = [best_frame(scatter, n, start, one_volume=self.one_volume) for start in starts]
+        frame = min(frames, key=lambda one: height_lost(scatter, n, one, one_volume=self.one_volume))
+        v, before = (np.diagonal(frame.T @ one @ frame, axis1=1, axis2=2) for one in (scatter, held))
         if self.one_volume:
-            return of_one_volume(v, n, held)
-        return np.divide(v, n[:, None], out=held.copy(), where=n[:, None] > 0)
-
-    def _height(self, v: Array, n: Array) -> float:
-        """The bound over D and Ω, up to a constant: -Σ_k n_k Σ_j ln v_kj, or -ln Σ_k |v_k|^(1/D)."""
-        used = n > 0
-        sizes = log_volumes(np.maximum(v[used], TINY))
-        return -float(np.log(np.exp(sizes).sum())) if self.one_volume else -float(n[used] @ sizes)
-
-    def _turned(self, scatter: Array, n: Array, frame: Array) -> Array:
-        """The frame after plane rotations to the end."""
-        d = len(frame)
-        rotated = frame.T @ scatter @ frame
-        for _ in range(SWEEPS):
-            moved = 0.0
-            for l, m in combinations(range(d), 2):
-                v = np.maximum(_diagonals(rotated), TINY)
-                precision = np.where(n[:, None] > 0, n[:, None] / v, 0.0)
-                if self.one_volume:  # 1/Ω = |v|^(1/D) / (λ v); λ is one factor for all
-                    precision = np.where(n[:, None] > 0, np.exp(log_volumes(v))[:, None] / v, 0.0)
-                gap = precision[:, l] - precision[:, m]
-                x = 0.5 * (rotated[:, l, l] - rotated[:, m, m]) @ gap
-                y = rotated[:, l, m] @ gap
-                gain = np.hypot(x, y)
-                if not gain > 0:
-                    continue
-                angle = 0.5 * np.arctan2(-y, -x)
-                turn = plane_rotation(angle)
-                rotated[:, :, [l, m]] = rotated[:, :, [l, m]] @ turn
-                rotated[:, [l, m]] = turn.T @ rotated[:, [l, m]]
-                frame = frame.copy()
-                frame[:, [l, m]] = frame[:, [l, m]] @ turn
-                moved = max(moved, abs(angle) * np.sqrt(gain / (precision * v).sum()))
-            if moved < STILL:
-                break
-        return frame
+            return assembled(frame[None], of_one_volume(v, n, before))
+        return assembled(frame[None], np.divide(v, n[:, None], out=before.copy(), where=n[:, None] > 0))
 
     def to_coordinates(self, covariances: Array) -> Array:
         """A mean of all, matrix logarithms weighted, which fixes D; of the others ln Ω_k in that frame."""
@@ -172,7 +123,7 @@ def common_frame(covariances: Array) -> tuple[Array, Array]:
     values, frames = np.linalg.eigh(covariances)
     logarithms = assembled(frames, np.log(np.maximum(values, TINY)))
     frame = np.linalg.eigh(np.tensordot(_weights(len(values)), logarithms, 1)).eigenvectors
-    return frame, np.log(np.maximum(_diagonals(frame.T @ covariances @ frame), TINY))
+    return frame, np.log(diagonals(frame.T @ covariances @ frame))
 
 
 def _weights(k: int) -> Array:
@@ -185,8 +136,3 @@ def assembled(frames: Array, values: Array) -> Array:
     """D_k diag(values_k) D_kᵀ, symmetric to the bit."""
     found = (frames * values[:, None, :]) @ np.swapaxes(frames, -1, -2)
     return 0.5 * (found + np.swapaxes(found, -1, -2))
-
-
-def _diagonals(matrices: Array) -> Array:
-    """(K, D)."""
-    return np.diagonal(matrices, axis1=-2, axis2=-1).copy()

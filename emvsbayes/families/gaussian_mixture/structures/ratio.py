@@ -5,8 +5,8 @@ column). The M-step stays exact: eigenvectors as without the bound, eigenvalues 
 
     λ_kj = min(max(d_kj, m), c m),    m = argmin Σ_k n_k Σ_j [ln λ_kj + d_kj / λ_kj]
 
-with d_kj the eigenvalues of S_k / n_k (Fritz, García-Escudero and Mayo-Iscar 2013). Between neighbours among the numbers
-d_kj and d_kj / c the sum has one stationary point, so that the best m is one of 2KD + 1 candidates
+with d_kj the eigenvalues of S_k / n_k (Fritz, García-Escudero and Mayo-Iscar 2013). Between neighbours among the
+numbers d_kj and d_kj / c the sum has one stationary point, so that the best m is one of 2KD + 1 candidates
 
     m = Σ n_k (d_kj [d_kj < m] + d_kj [d_kj > c m] / c) / Σ n_k ([d_kj < m] + [d_kj > c m])
 
