@@ -160,7 +160,7 @@ def _mclust_cases() -> Iterator[Case]:
         yield case("ml")
         yield case("three-columns-ml", blobs(n=60, d=3, k=3, seed=4), k=3)
         yield case("labelled-weighted-ml", labels=known, sample_weight=weights)
-        yield case("fixed-covariances-ml", fixed={"covariances": 0.8 * np.eye(2)})
+        yield case("fixed-covariances-ml", fixed={"covariances": [0.8 * np.eye(2)] * 2})
         yield case("only-means", prior={"means": means})
         if c in CONJUGATE:
             covariances = {"dof": 6.5, "scale": CONJUGATE[c]}

@@ -10,6 +10,7 @@ What only some families have is looked up by name, and its absence is an answer:
     resolved(data)                     settings that the training data complete (the range of basis functions)
     schedule                           a schedule of the family's own (online K-means); None takes all rows at once
     e_steps                            the E-steps it allows, where not all of `core.schedules.E_STEPS`
+    component_of(field, index)         the component of an entry, -1 of all, None of one that repeats another
     described()                        the settings in words, where some are not in use
     remarks(run, total_weight, e_step) what a summary adds
 """

@@ -1,9 +1,9 @@
 """The Gaussian mixture as a PyMC model, z summed out: the same likelihood and prior as `em`, derived a second time.
 
 Equations in the package docstring. Nothing here comes from `em` or `densities`; a test holds the two log-densities
-equal, constants included. Under mclust's names `covariances` is (K, D, D) with entries that repeat or are 0; its density
-is that of the distinct ones, which are also its unconstrained coordinates. Covariance matrices are sampled through their Cholesky factor, with the Jacobian of
-L -> L Lᵀ accounted for, so that the inverse-Wishart prior is a density on Σ itself.
+equal, constants included. Covariance matrices are sampled through their Cholesky factor, with the Jacobian of L -> L Lᵀ
+accounted for, so that the inverse-Wishart prior is a density on Σ itself. Under mclust's names `covariances` is
+(K, D, D), with entries that repeat or are 0: its density is that of the distinct ones, which are what is sampled.
 """
 
 from __future__ import annotations

@@ -217,8 +217,8 @@ class GaussianMixture:
         """Fraley and Raftery (2007): m0 the column means, κ0 = 0.01, ν0 = D + 2, Ψ = S / K^(2/D), weights Dirichlet(1).
 
         S is the sample covariance with divisor N - 1. Variances (diag, VVI, EEI) take Ψ's own diagonal, round ones
-        (spherical, VII, EII) its mean. Fraley and Raftery average the columns for diag as well, which distorts columns in different units. This prior
-        looks at the data.
+        (spherical, VII, EII) its mean. Fraley and Raftery average the columns for diag as well, which distorts columns
+        in different units. This prior looks at the data.
         """
         self._require_conjugate()
         d = data.X.shape[1]

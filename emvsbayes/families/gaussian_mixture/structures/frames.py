@@ -96,23 +96,23 @@ class CommonFrame:
         return assembled(frame[None], np.divide(v, n[:, None], out=before.copy(), where=n[:, None] > 0))
 
     def to_coordinates(self, covariances: Array) -> Array:
-        """A mean of all, matrix logarithms weighted, which fixes D; of the others ln Ω_k in that frame."""
+        """A weighted mean of all (of their logarithms), which fixes D; of the others ln Ω_k less that mean."""
         frame, logs = common_frame(covariances)
-        middle = assembled(frame[None], np.exp(_weights(len(logs)) @ logs)[None])
-        return np.r_[to_logs(middle, matrices=True).ravel(), (logs[1:, :-1] if self.one_volume else logs[1:]).ravel()]
+        mean = _weights(len(logs)) @ logs
+        beyond = logs[1:] - mean
+        first = to_logs(assembled(frame[None], np.exp(mean)[None]), matrices=True)
+        return np.r_[first.ravel(), (beyond[:, :-1] if self.one_volume else beyond).ravel()]
 
     def from_coordinates(self, vector: Array, k: int, d: int) -> Array:
-        size = n_logs(d, matrices=True)
-        middle, rest = from_logs(vector[None, :size], d, matrices=True)[0], vector[size:]
-        values, frame = np.linalg.eigh(middle)
-        mean, weights, logs = np.log(values), _weights(k), np.empty((k, d))
+        size, beyond, weights = n_logs(d, matrices=True), np.zeros((k, d)), _weights(k)
+        values, frame = np.linalg.eigh(from_logs(vector[None, :size], d, matrices=True)[0])
         if self.one_volume:
-            logs[1:, :-1] = rest.reshape(k - 1, d - 1)
-            logs[1:, -1] = mean.sum() - logs[1:, :-1].sum(axis=1)
+            beyond[1:, :-1] = vector[size:].reshape(k - 1, d - 1)
+            beyond[1:, -1] = -beyond[1:, :-1].sum(axis=1)
         else:
-            logs[1:] = rest.reshape(k - 1, d)
-        logs[0] = (mean - weights[1:] @ logs[1:]) / weights[0]
-        return assembled(frame[None], np.exp(logs))
+            beyond[1:] = vector[size:].reshape(k - 1, d)
+        beyond[0] = -(weights[1:] @ beyond[1:]) / weights[0]
+        return assembled(frame[None], values * np.exp(beyond))
 
 
 def common_frame(covariances: Array) -> tuple[Array, Array]:
