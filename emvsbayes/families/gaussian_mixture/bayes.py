@@ -56,7 +56,7 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
         if "covariances" in family.fixed:
             covariances = pm.Data("covariances", held.covariances, dims=covariance_dims)
         elif whole and family.covariance != "VVV":
-            dof, scale = float(prior.covariances.dof), prior.covariances.scale
+            dof, scale = prior.covariances.dof, prior.covariances.scale  # an array: PyTensor would round a float
             scale = scale if matrices else scale * np.eye(d)  # a number or (D,) as its diagonal
             covariances = pm.CustomDist(
                 "covariances",
