@@ -26,7 +26,7 @@ from itertools import combinations
 
 import numpy as np
 from scipy.linalg import expm
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from emvsbayes.core.checks import Array
 from emvsbayes.families.gaussian_mixture.structures.charts import TINY, plane_rotation
@@ -55,7 +55,7 @@ def height_lost(scatter: Array, n: Array, frame: Array, *, one_volume: bool) -> 
     """F, lower is better."""
     used = n > 0
     u = np.log(diagonals(frame.T @ scatter[used] @ frame)).mean(axis=1)
-    return float(logsumexp(u)) if one_volume else float(len(frame) * (n[used] @ u))
+    return float(np.logaddexp.reduce(u)) if one_volume else float(len(frame) * (n[used] @ u))
 
 
 def diagonals(matrices: Array) -> Array:
@@ -73,10 +73,10 @@ def _swept(scatter: Array, n: Array, frame: Array, one_volume: bool) -> tuple[Ar
         precision = sizes[:, None] / v
         gap = precision[:, l] - precision[:, m]
         x, y = 0.5 * (w[:, l, l] - w[:, m, m]) @ gap, w[:, l, m] @ gap
-        swing = np.hypot(x, y)
+        swing = float(np.hypot(x, y))
         if not 0 < swing < np.inf:
             continue
-        angle = 0.5 * np.arctan2(-y, -x)
+        angle = 0.5 * float(np.arctan2(-y, -x))
         turn = plane_rotation(angle)
         w[:, :, plane] = w[:, :, plane] @ turn
         w[:, plane] = turn.T @ w[:, plane]
