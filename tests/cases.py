@@ -27,7 +27,7 @@ FIVE_TRIALS = {"heads": [5, 9, 8, 4, 7], "tosses": [10, 10, 10, 10, 10]}
 COVARIANCES = ("full", "tied", "diag", "spherical")
 MCLUST = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
 CONJUGATE = {"EII": 1.5, "VII": 1.5, "EEI": [2.0, 1.0], "VVI": [2.0, 1.0]}  # and the scale of a prior in two columns
-CONJUGATE |= dict.fromkeys(("EEE", "VVV"), [[2.0, 0.4], [0.4, 1.0]])
+CONJUGATE |= {name: [[2.0, 0.4], [0.4, 1.0]] for name in ("EEE", "VVV")}
 PASSES = 30
 
 

@@ -8,6 +8,8 @@ from cases import OLD_FAITHFUL, blobs
 from scipy.optimize import LinearConstraint, minimize, minimize_scalar
 
 import emvsbayes as eb
+from emvsbayes.core.records import record_fields
+from emvsbayes.core.starts import ALL_METHODS
 from emvsbayes.core.trace import Status
 from emvsbayes.families.gaussian_mixture import structures
 from emvsbayes.families.gaussian_mixture.records import COVARIANCES
@@ -165,3 +167,15 @@ def test_given_covariances_must_obey_it():
         eb.fit("gaussian_mixture", TIED, n_components=2, settings=settings, start={**ON_THEM, "covariances": wide})
     with pytest.raises(eb.InputError, match="further apart"):
         eb.fit("gaussian_mixture", TIED, n_components=2, settings=settings, fixed={"covariances": wide})
+
+
+@pytest.mark.parametrize("covariance", SEPARATE)
+def test_every_start_obeys_it(covariance):
+    """Columns in other units, so that the data's own covariance does not."""
+    X, settings = blobs(n=60, d=3, k=3) * [1.0, 50.0, 0.1], {"covariance": covariance, "eigenvalue_ratio": 5.0}
+    problem = pose("gaussian_mixture", X, n_components=3, settings=settings)
+    for how in ALL_METHODS:
+        for seed in range(3):
+            start = problem.family.init(problem.data, np.random.default_rng(seed), how)
+            problem.family.complete_start(record_fields(start), problem.data)  # which refuses what does not
+    problem.family.complete_start({"means": X[:3]}, problem.data)

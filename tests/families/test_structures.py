@@ -223,8 +223,8 @@ def test_what_is_not_conjugate_has_no_prior_on_its_covariances(name):
     settings = {"covariance": name}
     with pytest.raises(eb.InputError, match=f"{name} has no conjugate prior.* EII, VII, EEI, VVI, EEE, VVV"):
         eb.fit("gaussian_mixture", blobs(), n_components=2, settings=settings, prior="default")
+    prior = {"covariances": {"dof": 4, "scale": 1.0}}
     with pytest.raises(eb.InputError, match="conjugate"):
-        prior = {"covariances": {"dof": 4, "scale": 1.0}}
         eb.fit("gaussian_mixture", blobs(), n_components=2, settings=settings, prior=prior)
     problem = pose("gaussian_mixture", blobs(), n_components=2, settings=settings)
     with pytest.raises(eb.InputError, match="conjugate"):
