@@ -42,7 +42,7 @@ def complete(given: Mapping[str, Any], data: GaussianData, family: Any) -> Gauss
         raise InputError(
             f"covariances are not of the structure {covariance}; give such matrices, or one for every component."
         )
-    if not np.allclose(_within(covariances, family, d), covariances, rtol=1e-8, atol=0):
+    if not np.allclose(_within(covariances, family, d), covariances, rtol=1e-8, atol=1e-12 * covariances.max()):
         raise InputError(
             f"the eigenvalues of covariances are further apart than eigenvalue_ratio = {family.eigenvalue_ratio:g}; "
             "bring them closer, or leave covariances out."

@@ -58,18 +58,20 @@ def relative_eigenvalues(covariance: str, covariances: Array, data_covariance: A
     """Smallest eigenvalue of each covariance relative to the data's own, unit-free: (K,), (1,) where it is tied.
 
     Matrices are compared with S, the data's covariance (generalised eigenvalues); variances with its diagonal, and a
-    spherical variance with the mean of that diagonal.
+    spherical variance with the mean of that diagonal. At one volume with shapes of their own (EVI, EVE, EVV) a
+    component that becomes flat becomes long: where its largest eigenvalue exceeds the data's, the smallest is relative
+    to that.
     """
     variances = np.diagonal(data_covariance)
     if covariance in ("spherical", "VII", "EII"):
         variances = np.full_like(variances, variances.mean())
-    if covariance == "tied":
-        covariances = covariances[None]
-    k, d = len(covariances), len(variances)
-    found = expand(covariance, covariances, k, d) if covariance != "tied" else covariances
+    found = (
+        covariances[None] if covariance == "tied" else expand(covariance, covariances, len(covariances), len(variances))
+    )
     if found.ndim == 2:
-        return (found / variances).min(axis=1)
-    whiten = np.linalg.inv(np.linalg.cholesky(data_covariance))
-    finite = np.isfinite(found).all(axis=(1, 2))
-    relative = whiten @ np.where(finite[:, None, None], found, 0.0) @ whiten.T
-    return np.linalg.eigvalsh(relative)[:, 0]
+        values = np.sort(found / variances, axis=1)
+    else:
+        whiten = np.linalg.inv(np.linalg.cholesky(data_covariance))
+        finite = np.isfinite(found).all(axis=(1, 2))
+        values = np.linalg.eigvalsh(whiten @ np.where(finite[:, None, None], found, 0.0) @ whiten.T)
+    return values[:, 0] / np.maximum(values[:, -1], 1.0) if covariance.startswith("EV") else values[:, 0]

@@ -33,6 +33,7 @@ from emvsbayes.families.gaussian_mixture.structures.charts import TINY, plane_ro
 
 SWEEPS = 300  # through all planes, at most
 BEFORE = 4  # sweeps between two tries of Newton's method
+COLLAPSED = 1e-25  # relative to the largest, far below where a component counts as singular
 STILL = 1e-11  # a largest angle that is none
 
 
@@ -59,8 +60,9 @@ def height_lost(scatter: Array, n: Array, frame: Array, *, one_volume: bool) -> 
 
 
 def diagonals(matrices: Array) -> Array:
-    """The diagonals (..., D), none below the smallest number."""
-    return np.maximum(np.diagonal(matrices, axis1=-2, axis2=-1), TINY)
+    """The diagonals (..., D), none so far below the largest that dividing by it overflows."""
+    found = np.diagonal(matrices, axis1=-2, axis2=-1)
+    return np.maximum(found, max(TINY, COLLAPSED * found.max()))
 
 
 def _swept(scatter: Array, n: Array, frame: Array, one_volume: bool) -> tuple[Array, float]:

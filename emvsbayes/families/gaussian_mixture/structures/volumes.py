@@ -30,6 +30,7 @@ from emvsbayes.families.gaussian_mixture.structures.charts import (
 )
 
 ROUNDS = 2000  # of an inner loop at most
+COLLAPSED = 1e-25  # a volume relative to the largest, far below where a component counts as singular
 STILL = 1e-13  # the loop ends where no ln λ_k moves by more
 
 
@@ -62,14 +63,15 @@ def shape_and_volumes(scatter: Array, n: Array, volumes: Array) -> tuple[Array, 
     d, used = scatter.shape[1], n > 0
     shape = scatter[:1]
     for _ in range(ROUNDS):
-        total = scaled(scatter, 1 / np.maximum(volumes, TINY)).sum(axis=0, keepdims=True)
+        total = scaled(scatter, 1 / volumes).sum(axis=0, keepdims=True)
         size = log_volumes(total)
         if not np.isfinite(size).all():  # every component is flat in the same direction: singular, and seen to be
             return np.ones(len(n)), scatter.sum(axis=0, keepdims=True) / n.sum()
         shape = scaled(total, np.exp(-size))
         traces = gaussian.trace_solve(np.broadcast_to(shape, scatter.shape), scatter)
         moved = np.divide(traces, d * n, out=volumes.copy(), where=used)
-        change = np.abs(np.log(np.maximum(moved, TINY) / np.maximum(volumes, TINY))).max()
+        moved = np.maximum(moved, COLLAPSED * moved.max())  # on equal rows a volume is 0, and is divided by
+        change = np.abs(np.log(moved / volumes)).max()
         volumes = moved
         if change < STILL:
             break
@@ -107,8 +109,7 @@ class OneVolume:
 def of_one_volume(scatter: Array, n: Array, held: Array) -> Array:
     """λ S_k / |S_k|^(1/D); a component without data keeps its shape, a flat one comes back flat."""
     sizes = np.exp(log_volumes(scatter))
-    volume = sizes.sum() / n.sum()
-    empty, flat = n == 0, ~(sizes > 0)
-    shapes = scaled(scatter, 1 / np.where(flat, np.maximum(n, TINY), sizes / volume))
+    volume, flat = sizes.sum() / n.sum(), ~(sizes > 0)
+    factors = np.divide(volume, sizes, out=1 / np.maximum(n, TINY), where=~flat)
     kept = scaled(held, volume / np.exp(log_volumes(held)))
-    return np.where((empty).reshape(-1, *[1] * (scatter.ndim - 1)), kept, shapes)
+    return np.where((n == 0).reshape(-1, *[1] * (scatter.ndim - 1)), kept, scaled(scatter, factors))
