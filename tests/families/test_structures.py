@@ -242,3 +242,19 @@ def test_who_may_collapse(name, collapses):
     assert (fit.status is Status.SINGULAR) is collapses
     if collapses:
         assert (fit.events[0].component, fit.events[0].rows) == (1, (60, 61, 62))
+
+
+CLOUD = np.random.default_rng(0).normal(size=(40, 2))
+ROUNDED = np.round(np.r_[CLOUD, 5 + CLOUD[:10], [[9.0, 9.0]] * 4], 1)  # ties and lines, on which components collapse
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("name", MCLUST)
+def test_collapses_end_as_singular(name, offset):
+    """Bug: on equal rows rounding made a scatter negative, VEI's shape lost its scale, and the objective fell."""
+    options = {"n_components": 5, "settings": {"covariance": name}, "stop": {"max_passes": 60}, "record": False}
+    for how in ("kmeans", "random_scales"):
+        fit = eb.fit("gaussian_mixture", ROUNDED + offset, start=how, n_starts=4, **options)
+        found = {r.run.status for r in fit.restarts}
+        assert found <= {Status.CONVERGED, Status.MAX_PASSES, Status.SINGULAR, Status.EMPTY_COMPONENT}
+        assert "bounded" not in fit.family.capabilities or Status.SINGULAR not in found

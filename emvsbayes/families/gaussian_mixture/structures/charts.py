@@ -56,6 +56,16 @@ def log_volumes(covariances: Array) -> Array:
     return found / covariances.shape[1]
 
 
+def without_negatives(scatter: Array) -> Array:
+    """Scatter whose eigenvalues are >= 0: on equal rows rounding may leave some below, which would cancel others."""
+    if scatter.ndim == 2:
+        return np.maximum(scatter, 0)
+    values, frames = np.linalg.eigh(scatter)
+    if values.min() >= 0:
+        return scatter
+    return (frames * np.maximum(values, 0)[:, None, :]) @ np.swapaxes(frames, -1, -2)
+
+
 def scaled(covariances: Array, factors: Array) -> Array:
     """f_k Σ_k, in either form."""
     return covariances * factors.reshape(-1, *[1] * (covariances.ndim - 1))

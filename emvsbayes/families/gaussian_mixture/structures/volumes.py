@@ -27,6 +27,7 @@ from emvsbayes.families.gaussian_mixture.structures.charts import (
     n_logs,
     scaled,
     to_logs,
+    without_negatives,
 )
 
 ROUNDS = 2000  # of an inner loop at most
@@ -60,7 +61,7 @@ class OneShape:
 
 def shape_and_volumes(scatter: Array, n: Array, volumes: Array) -> tuple[Array, Array]:
     """λ (K,) and C (1, D, D) or (1, D) from scatter in either form; a component without data keeps its volume."""
-    d, used = scatter.shape[1], n > 0
+    d, used, scatter = scatter.shape[1], n > 0, without_negatives(scatter)
     shape = scatter[:1]
     for _ in range(ROUNDS):
         total = scaled(scatter, 1 / volumes).sum(axis=0, keepdims=True)
