@@ -47,7 +47,7 @@ def test_the_truncation_is_the_best_interval(ratio, seed):
         m = np.exp(log_m)
         return cost(np.clip(d, m, ratio * m), d, n)
 
-    cells = np.linspace(np.log(1e-9), np.log(1e3), 400)
+    cells = np.linspace(np.log(1e-9), np.log(1e3), 120)
     best = min(minimize_scalar(at, bounds=cell, method="bounded").fun for cell in pairwise(cells))
     assert cost(ours, d, n) <= best + 1e-9 * abs(best)
     assert cost(ours, d, n) == pytest.approx(best, rel=1e-6)
@@ -96,7 +96,7 @@ def test_tied_rows_are_no_singularity_under_the_bound(covariance):
     settings = {"covariance": covariance}
     collapsed = eb.fit("gaussian_mixture", TIED, n_components=2, settings=settings, start=ON_THEM)
     assert collapsed.status is Status.SINGULAR
-    for ratio in (1.0, 10.0, 1000.0):
+    for ratio in (1.0, 100.0):
         bounded = {**settings, "eigenvalue_ratio": ratio}
         fit = eb.fit("gaussian_mixture", TIED, n_components=2, settings=bounded, start=ON_THEM)
         assert fit.status is Status.CONVERGED
@@ -104,7 +104,7 @@ def test_tied_rows_are_no_singularity_under_the_bound(covariance):
         assert spread(fit) == pytest.approx(ratio, rel=1e-9)
         objective = [step.objective for step in fit.trace]
         assert min(b - a for a, b in pairwise(objective)) > -1e-10 * (1 + abs(objective[-1]))
-        every = eb.fit("gaussian_mixture", TIED, n_components=2, settings=bounded, start="random_scales", n_starts=20)
+        every = eb.fit("gaussian_mixture", TIED, n_components=2, settings=bounded, start="random_scales", n_starts=6)
         assert {r.run.status for r in every.restarts} <= {Status.CONVERGED, Status.MAX_PASSES, Status.EMPTY_COMPONENT}
 
 

@@ -62,7 +62,7 @@ def test_the_m_step_is_where_a_numerical_optimiser_ends(name, d, seed):
         return value if np.isfinite(value) else 1e10
 
     rng = np.random.default_rng(seed)
-    found = [minimize(negative, centre + 0.3 * rng.normal(size=centre.size), options={"gtol": 1e-7}) for _ in range(3)]
+    found = [minimize(negative, centre + 0.3 * rng.normal(size=centre.size), options={"gtol": 1e-7}) for _ in range(2)]
     top = min(found, key=lambda one: one.fun)
     assert -top.fun == pytest.approx(best, abs=1e-6)
     theirs = dense(structure.from_coordinates(top.x, 2, d))
@@ -252,9 +252,9 @@ ROUNDED = np.round(np.r_[CLOUD, 5 + CLOUD[:10], [[9.0, 9.0]] * 4], 1)  # ties an
 @pytest.mark.parametrize("name", MCLUST)
 def test_collapses_end_as_singular(name, offset):
     """Bug: on equal rows rounding made a scatter negative, VEI's shape lost its scale, and the objective fell."""
-    options = {"n_components": 5, "settings": {"covariance": name}, "stop": {"max_passes": 60}, "record": False}
+    options = {"n_components": 5, "settings": {"covariance": name}, "stop": {"max_passes": 30}, "record": False}
     for how in ("kmeans", "random_scales"):
-        fit = eb.fit("gaussian_mixture", ROUNDED + offset, start=how, n_starts=4, **options)
+        fit = eb.fit("gaussian_mixture", ROUNDED + offset, start=how, n_starts=3, **options)
         found = {r.run.status for r in fit.restarts}
         assert found <= {Status.CONVERGED, Status.MAX_PASSES, Status.SINGULAR, Status.EMPTY_COMPONENT}
         assert "bounded" not in fit.family.capabilities or Status.SINGULAR not in found
