@@ -78,7 +78,7 @@ def model_options(function: Callable[..., Any], *, several: bool = False) -> Cal
         click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
         click.option("-k", "--components", "n_components", **number),
         click.option("--columns", help="Columns to use, separated by commas; all by default."),
-        click.option("--covariance", help="Gaussian mixtures: full, tied, diag, spherical or EII."),
+        click.option("--covariance", help="Gaussian mixtures: full, tied, diag, spherical, or EII to VVV (mclust)."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
         click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
         click.option("--weights", help="Column of sample weights."),

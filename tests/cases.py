@@ -24,7 +24,10 @@ from emvsbayes.problem import Problem, pose
 
 OLD_FAITHFUL = Path(emvsbayes.__file__).parent / "studies" / "data" / "old_faithful.csv"
 FIVE_TRIALS = {"heads": [5, 9, 8, 4, 7], "tosses": [10, 10, 10, 10, 10]}
-COVARIANCES = ("full", "tied", "diag", "spherical", "EII")
+COVARIANCES = ("full", "tied", "diag", "spherical")
+MCLUST = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
+CONJUGATE = {"EII": 1.5, "VII": 1.5, "EEI": [2.0, 1.0], "VVI": [2.0, 1.0]}  # and the scale of a prior in two columns
+CONJUGATE |= {name: [[2.0, 0.4], [0.4, 1.0]] for name in ("EEE", "VVV")}
 PASSES = 30
 
 
@@ -85,10 +88,9 @@ def _gaussian_cases() -> Iterator[Case]:
         "tied": [[1.2, 0.3], [0.3, 0.8]],
         "diag": [[1.2, 0.8], [0.9, 1.5]],
         "spherical": [1.1, 0.7],
-        "EII": 0.8,
     }
     psi = [[2.0, 0.4], [0.4, 1.0]]
-    scale = {"full": psi, "tied": psi, "diag": [2.0, 1.0], "spherical": 1.5, "EII": 1.5}
+    scale = {"full": psi, "tied": psi, "diag": [2.0, 1.0], "spherical": 1.5}
     for c in COVARIANCES:
 
         def case(name: str, X: np.ndarray | None = None, c: str = c, **more: Any) -> Case:
@@ -140,6 +142,36 @@ def _gaussian_cases() -> Iterator[Case]:
             yield case(f"thin-offset-{tag}", thin_cluster() + 1e5, prior=prior)
         yield case("as-many-components-as-rows", blobs(n=6), k=6, prior="default")
         yield case("labelled-weighted", labels=known, sample_weight=weights)
+
+
+def _mclust_cases() -> Iterator[Case]:
+    """The fourteen structures, on fewer data: what they share with the plain ones is tested there."""
+    rng = np.random.default_rng(12)
+    weights = rng.choice([0.0, 0.5, 1.0, 2.0, 7.0], size=60)
+    known = np.where(np.arange(60) % 5 == 0, np.arange(60) % 2, -1)
+    means = {"location": [0.5, -1.0], "strength": 0.7}
+    for c in MCLUST:
+
+        def case(name: str, X: np.ndarray | None = None, c: str = c, **more: Any) -> Case:
+            X = blobs() if X is None else X
+            settings = {"covariance": c, **more.pop("settings", {})}
+            return Case(f"gaussian_mixture-{c}-{name}", "gaussian_mixture", X, settings=settings, **more)
+
+        yield case("ml")
+        yield case("three-columns-ml", blobs(n=60, d=3, k=3, seed=4), k=3)
+        yield case("labelled-weighted-ml", labels=known, sample_weight=weights)
+        yield case("fixed-covariances-ml", fixed={"covariances": [0.8 * np.eye(2)] * 2})
+        yield case("only-means", prior={"means": means})
+        if c in CONJUGATE:
+            covariances = {"dof": 6.5, "scale": CONJUGATE[c]}
+            informative = {"means": means, "covariances": covariances, "weights": {"concentration": 3}}
+            yield case("default", prior="default")
+            yield case("informative", prior=informative)
+            yield case("informative-fixed-means", prior=informative, fixed={"means": [[0, 0], [3, 3]]})
+            yield case("labelled-map", labels=known, prior="default")
+    for c in ("full", "diag", "spherical"):
+        settings, X = {"covariance": c, "eigenvalue_ratio": 1e4}, thin_cluster()
+        yield Case(f"gaussian_mixture-{c}-bounded-thin-ml", "gaussian_mixture", X, settings=settings)
 
 
 def _coins_cases() -> Iterator[Case]:
@@ -294,7 +326,14 @@ def _hard_only_cases() -> Iterator[Case]:
 
 CASES = {
     case.name: case
-    for case in (*_coins_cases(), *_gaussian_cases(), *_bernoulli_cases(), *_linear_cases(), *_kmeans_cases())
+    for case in (
+        *_coins_cases(),
+        *_gaussian_cases(),
+        *_mclust_cases(),
+        *_bernoulli_cases(),
+        *_linear_cases(),
+        *_kmeans_cases(),
+    )
 }
 HARD_ONLY = {case.name: case for case in _hard_only_cases()}  # no exact E-step: tests/families/test_kmeans.py
 

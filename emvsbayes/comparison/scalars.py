@@ -37,13 +37,15 @@ class Scalar:
 
 def scalars(params: Any, family: Any, columns: Sequence[str]) -> list[Scalar]:
     """The free scalars of a parameter record, held fields left out."""
-    found = []
+    found, component_of = [], getattr(family, "component_of", None)
     for field in params.__dataclass_fields__:
         if field in family.fixed or (field == "weights" and family.n_components == 1):
             continue
         value = getattr(params, field)
         component_axes = family.component_axes.get(field, ())
         for index in np.ndindex(value.shape):
+            if component_of and component_of(field, index) is None:
+                continue  # an entry that repeats another one
             inner = [i for axis, i in enumerate(index) if axis not in component_axes]
             if len(inner) == 2 and inner[1] > inner[0]:
                 continue  # the upper triangle of a symmetric matrix
@@ -52,6 +54,7 @@ def scalars(params: Any, family: Any, columns: Sequence[str]) -> list[Scalar]:
                 for axis, i in enumerate(index)
             ]
             component = index[component_axes[0]] if component_axes else -1
+            component = component_of(field, index) if component_of else component
             name = f"{field}[{', '.join(labels)}]" if labels else field
             found.append(Scalar(name, field, index, component))
     return found

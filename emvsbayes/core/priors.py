@@ -81,7 +81,7 @@ class NormalPrior:
 class InverseWishartPrior:
     """The prior of covariances, as in scipy.stats: Σ ~ IW(dof, scale), or σ² ~ IG(dof/2, scale/2) by coordinate.
 
-    full, tied: scale (D, D) positive definite, dof > D - 1. diag: scale (D,). spherical: scale a number. The family
+    Matrices: scale (D, D) positive definite, dof > D - 1. Variances by column: scale (D,), else a number. The family
     checks shapes, because they depend on its settings.
     """
 

@@ -43,6 +43,8 @@ class Twin:
     settings : mapping
         Names of the family's settings and the values they may take; the first is the default. `Free` where a setting
         is a number.
+    distinct : mapping
+        Of a setting some of whose values are two names for one model: the values that are all different.
     shorthand : mapping
         Settings that stand for a held field, such as weights: fixed.
     e_step : str
@@ -62,6 +64,7 @@ class Twin:
     builder: str
     prior_on: Mapping[str, str]
     settings: Mapping[str, tuple[str, ...] | Free] = field(default_factory=dict)
+    distinct: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     e_step: str = "exact"
     conjugate: Callable[..., Any] | None = None

@@ -188,7 +188,7 @@ def _values(family: str, twin: Twin, setting: str, value: Any) -> list[Any]:
             raise InputError(f"{setting} is {known.words}, of which there is no list; give one, or several as a list.")
         return list(value) if isinstance(value, list | tuple) else [value]
     if isinstance(value, str):
-        value = list(known) if value == ALL else [part.strip() for part in value.split(",")]
+        value = list(twin.distinct.get(setting, known)) if value == ALL else [part.strip() for part in value.split(",")]
     for one in (found := list(dict.fromkeys(value)) if isinstance(value, Iterable) else [value]):
         if one not in list(known):
             raise unknown(setting, one, [*known, ALL])

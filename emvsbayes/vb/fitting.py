@@ -92,12 +92,14 @@ def variational_problem(
     """`variational` for a problem that is already posed."""
     stop = stop or Stop()
     adapter: Any = adapt(problem, prior)  # what the loop calls of a Family, and no more
-    methods, given, n_starts = check_request(problem, start=start, n_starts=n_starts, seed=seed)
+    methods, given, n, keep = check_request(problem, start=start, n_starts=n_starts, seed=seed)
+    if keep is not None:
+        raise InputError(f"variational Bayes runs every start to its end; give n_starts = {n}, a number.")
     data = problem.data
     found = restarts(
         adapter,
         data,
-        n_starts,
+        n,
         seed,
         given=None if given is None else adapter.started(given, data),
         methods=methods,

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor
 import pytest
 import xarray as xr
-from cases import CASES, COVARIANCES, FIVE_TRIALS, WITH_PRIOR, blobs, posed, rows, starting
+from cases import CASES, CONJUGATE, COVARIANCES, FIVE_TRIALS, WITH_PRIOR, blobs, posed, rows, starting
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -21,7 +21,8 @@ TOLERANCE = 1e-11  # relative; the promise is 1e-8
 REPEATS = ("units", "tied-rows", "thin", "only", "extreme-weights", "all-labelled", "five-columns")
 NAMES = [name for name in WITH_PRIOR if not any(word in name for word in REPEATS)]
 SCALES = {"full": [[2.0, 0.4, 0.1], [0.4, 1.0, 0.0], [0.1, 0.0, 0.7]], "diag": [2.0, 1.0, 0.7], "spherical": 1.5}
-SCALES |= {"tied": SCALES["full"], "EII": 1.5}
+SCALES |= {"tied": SCALES["full"], "EEE": SCALES["full"], "VVV": SCALES["full"], "VVI": SCALES["diag"]}
+SCALES |= {"EEI": SCALES["diag"], "VII": 1.5, "EII": 1.5}
 
 
 @pytest.fixture(autouse=True)
@@ -52,15 +53,17 @@ def test_densities_agree(name):
 
 
 @pytest.mark.parametrize("fixed", [pair for n in (0, 1, 2) for pair in combinations(("weights", "means", "cov"), n)])
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", [*COVARIANCES, *CONJUGATE])
 def test_three_columns_three_components_everything_at_once(covariance, fixed):
     """A prior by component, labels, sample weights, and every set of held fields that leaves one free."""
     rng = np.random.default_rng(4)
     X = blobs(n=30, d=3, k=3)
     scale = SCALES[covariance]
     one = {"full": np.eye(3) + 0.2, "diag": np.array([1.0, 2.0, 0.5]), "spherical": 0.9}
-    shared = {"tied": one["full"], "EII": 0.9}
-    covariances = shared.get(covariance, np.array([one.get(covariance, 1) * f for f in (1, 2, 0.7)], dtype=float))
+    of_mclust = {"EII": 0.9 * np.eye(3), "EEI": np.diag(one["diag"]), "EEE": one["full"]}
+    shared = {"tied": one["full"], **{name: [matrix] * 3 for name, matrix in of_mclust.items()}}
+    own = one.get(covariance, np.diag(one["diag"]) if covariance == "VVI" else np.eye(3))
+    covariances = shared.get(covariance, np.array([own * f for f in (1, 2, 0.7)], dtype=float))
     held = {"weights": [0.2, 0.5, 0.3], "means": X[:3], "covariances": covariances}
     problem = pose(
         "gaussian_mixture",

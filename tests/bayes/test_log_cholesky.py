@@ -111,3 +111,40 @@ def test_the_inverse_wishart_of_one_column_is_the_inverse_gamma():
     variances = np.array([0.01, 0.4, 1.3, 80.0])
     expected = stats.invgamma(5.5 / 2, scale=1.7 / 2).logpdf(variances)
     np.testing.assert_allclose(found.eval({value: variances[:, None, None]}), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("covariance", ["EII", "VII", "EEI", "VVI", "EEE"])
+def test_covariances_that_repeat_are_sampled_once(covariance):
+    """The Jacobian is that of the distinct entries: (K, D, D) in, as many coordinates out as the structure has."""
+    k, d = 2, 3
+    problem = pose(
+        "gaussian_mixture",
+        blobs(n=20, d=d),
+        n_components=k,
+        settings={"covariance": covariance},
+        fixed={"weights": [0.4, 0.6], "means": blobs(n=2, d=d)},
+    )
+    prior = problem.family.proper_prior(problem.prior("default"))
+    about = problem.hold(problem.family.init(problem.data, np.random.default_rng(0), "k-means++"))
+    model = problem.twin.build(problem.family, problem.data, prior, about)
+    (value,) = model.value_vars
+    size = {"EII": 1, "VII": k, "EEI": d, "VVI": k * d, "EEE": d * (d + 1) // 2}[covariance]
+    v = pt.tensor("v", shape=(size,))
+    transform = model.rvs_to_transforms[model["covariances"]]
+    back = pytensor.function([v], transform.backward(v))
+    at = np.random.default_rng(1).normal(scale=0.5, size=size)
+    matrices = back(at)
+    assert matrices.shape == (k, d, d)
+    forward = transform.forward(pt.as_tensor(matrices)).eval()
+    np.testing.assert_allclose(forward, at, rtol=1e-10, atol=1e-12)
+    rows, columns = np.tril_indices(d)
+    entries = matrices[:, rows, columns].ravel()
+    kept = np.sort(np.unique(np.round(entries, 9), return_index=True)[1])
+    kept = kept[entries[kept] != 0]
+    assert len(kept) == size
+    difference = model.compile_logp(jacobian=True)({value.name: at}) - model.compile_logp(jacobian=False)(
+        {value.name: at}
+    )
+    expected = log_jacobian(lambda x: back(x)[:, rows, columns].ravel()[kept], at)
+    np.testing.assert_allclose(difference, expected, rtol=1e-6, atol=1e-6)
+    assert model.initial_point()[value.name].shape == (size,)

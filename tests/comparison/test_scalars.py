@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from cases import CASES, COVARIANCES, FIVE_TRIALS, blobs, posed, starting
+from cases import CASES, CONJUGATE, COVARIANCES, FIVE_TRIALS, blobs, posed, starting
 
 from emvsbayes.comparison.scalars import scalars, thinned
 from emvsbayes.problem import pose
@@ -26,18 +26,23 @@ NAMES = {
     "tied": [name.replace("0, ", "", 1) for name in FULL[:3]],
     "diag": [f"covariances[{k}, {column}]" for k in (0, 1) for column in COLUMNS],
     "spherical": ["covariances[0]", "covariances[1]"],
-    "EII": ["covariances"],
+    "EII": ["covariances[0, eruptions, eruptions]"],
+    "VII": [f"covariances[{k}, eruptions, eruptions]" for k in (0, 1)],
+    "EEI": [f"covariances[0, {column}, {column}]" for column in COLUMNS],
+    "VVI": [f"covariances[{k}, {column}, {column}]" for k in (0, 1) for column in COLUMNS],
+    "EEE": FULL[:3],
+    "VVV": FULL,
 }
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", [*COVARIANCES, *CONJUGATE])
 def test_names_are_those_of_arviz(covariance):
     params, found = listed(covariance)
     first = ["weights[0]", "weights[1]", "means[0, eruptions]", "means[0, waiting]", "means[1, eruptions]"]
     assert [s.name for s in found] == [*first, "means[1, waiting]", *NAMES[covariance]]
     for s in found:
         assert s.of(params) == getattr(params, s.field)[s.index]
-        expected = -1 if covariance in ("tied", "EII") and s.field == "covariances" else s.index[0]
+        expected = -1 if covariance in ("tied", "EII", "EEI", "EEE") and s.field == "covariances" else s.index[0]
         assert s.component == expected, s.name
 
 

@@ -26,8 +26,7 @@ def gaussian_mixture(params, data, n, k, settings):
         "tied": lambda c: c,
         "diag": lambda c: np.diag(c[k]),
         "spherical": lambda c: c[k] * np.eye(d),
-        "EII": lambda c: c * np.eye(d),
-    }[settings["covariance"]](params.covariances)
+    }.get(settings["covariance"], lambda c: c[k])(params.covariances)
     unit = np.sqrt(np.diag(covariance))  # columns in their own units, or scipy takes a covariance for singular
     z, correlation = (data.X[n] - params.means[k]) / unit, covariance / np.outer(unit, unit)
     return stats.multivariate_normal.logpdf(z, np.zeros(d), correlation) - np.log(unit).sum()

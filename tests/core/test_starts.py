@@ -115,7 +115,7 @@ def test_labelled_centres():
     assert np.array_equal(weightless, centers)
 
 
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical", "EII"])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 @pytest.mark.parametrize("how", METHODS)
 def test_every_start_is_possible(covariance, how):
     for name in ("tied-rows-ml", "labelled-ml", "units-ml", "weighted-ml", "one-column-ml", "offset-ml"):

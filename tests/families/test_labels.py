@@ -37,7 +37,6 @@ def test_all_known_is_the_complete_data_mle(covariance, weighted):
         "tied": scatter.sum(axis=0) / total.sum(),
         "diag": np.diagonal(scatter, axis1=1, axis2=2) / total[:, None],
         "spherical": np.trace(scatter, axis1=1, axis2=2) / total / 2,
-        "EII": np.trace(scatter.sum(axis=0)) / total.sum() / 2,
     }[covariance]
     np.testing.assert_allclose(fit.params.covariances, expected, rtol=1e-9)
     assert np.array_equal(fit.responsibilities, np.eye(2)[Z])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import COVARIANCES, blobs, posed, random_params
+from cases import CONJUGATE, COVARIANCES, blobs, posed, random_params
 from scipy import stats
 
 import emvsbayes as eb
@@ -14,7 +14,9 @@ K, D = 3, 2
 X = blobs(n=60, d=D, k=K)
 PSI = np.array([[2.0, 0.4], [0.4, 1.0]])
 NU, KAPPA, M0, ALPHA = 6.5, 0.7, np.array([0.5, -1.0]), np.array([1.5, 2.0, 4.0])
-SCALE = {"full": PSI, "tied": PSI, "diag": np.array([2.0, 1.0]), "spherical": 1.5, "EII": 1.5}
+SCALE = {"full": PSI, "tied": PSI, "diag": np.array([2.0, 1.0]), "spherical": 1.5}
+SCALE |= {"EII": 1.5, "VII": 1.5, "EEI": SCALE["diag"], "VVI": SCALE["diag"], "EEE": PSI, "VVV": PSI}
+STRUCTURES = (*COVARIANCES, *CONJUGATE)
 
 
 def matrices(params, covariance):
@@ -23,8 +25,7 @@ def matrices(params, covariance):
         "tied": lambda c: [c] * K,
         "diag": lambda c: [np.diag(v) for v in c],
         "spherical": lambda c: [v * np.eye(D) for v in c],
-        "EII": lambda c: [c * np.eye(D)] * K,
-    }[covariance](params.covariances)
+    }.get(covariance, list)(params.covariances)
 
 
 def by_scipy(params, covariance, location, groups):
@@ -40,17 +41,23 @@ def by_scipy(params, covariance, location, groups):
             )
         )
     if "covariances" in groups:
-        if covariance == "full":
+        if covariance in ("full", "VVV"):
             total += sum(stats.invwishart.logpdf(matrix, NU, PSI) for matrix in params.covariances)
         elif covariance == "tied":
             total += stats.invwishart.logpdf(params.covariances, NU, PSI)
+        elif covariance == "EEE":
+            total += stats.invwishart.logpdf(params.covariances[0], NU, PSI)
         else:
-            rate = np.broadcast_to(SCALE[covariance], params.covariances.shape) / 2
-            total += stats.invgamma.logpdf(params.covariances, NU / 2, scale=rate).sum()
+            variances = params.covariances
+            if covariance in CONJUGATE:  # each variance once
+                variances = np.diagonal(variances, axis1=1, axis2=2)[: 1 if covariance[0] == "E" else None]
+                variances = variances[:, :1] if covariance[1] == "I" else variances
+            rate = np.broadcast_to(SCALE[covariance], variances.shape) / 2
+            total += stats.invgamma.logpdf(variances, NU / 2, scale=rate).sum()
     return total
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", STRUCTURES)
 @pytest.mark.parametrize("location", [M0, np.arange(6.0).reshape(K, D)], ids=["shared", "by component"])
 @pytest.mark.parametrize(
     "groups", [("weights",), ("means",), ("covariances",), ("weights", "means", "covariances")], ids="+".join
@@ -71,7 +78,7 @@ def test_gaussian_log_prior(covariance, location, groups):
         assert problem.family.log_prior(params, prior) == pytest.approx(expected, rel=1e-10, abs=1e-10)
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", STRUCTURES)
 @pytest.mark.parametrize("held", [("weights",), ("means",), ("covariances",), ("weights", "covariances")], ids="+".join)
 def test_held_fields_have_no_prior_factor(covariance, held):
     groups = ("weights", "means", "covariances")
@@ -108,20 +115,22 @@ def test_flat_groups_are_density_one():
     assert proper.probs.a == proper.probs.b == proper.weights.concentration == 1
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", STRUCTURES)
 def test_default_prior_of_fraley_and_raftery(covariance):
     data = X * [1.0, 1000.0]
     problem = pose("gaussian_mixture", data, n_components=K, settings={"covariance": covariance})
     prior = problem.prior("default")
     S = np.cov(data.T) / K ** (2 / D)
     mean = np.diag(S).mean()
-    scale = {"full": S, "tied": S, "diag": np.diag(S), "spherical": mean, "EII": mean}[covariance]
+    scale = {"full": S, "tied": S, "diag": np.diag(S), "spherical": mean}
+    scale |= {"EII": mean, "VII": mean, "EEI": np.diag(S), "VVI": np.diag(S), "EEE": S, "VVV": S}
+    scale = scale[covariance]
     np.testing.assert_allclose(prior.covariances.scale, scale)
     np.testing.assert_allclose(prior.means.location, data.mean(axis=0))
     assert (prior.means.strength, prior.covariances.dof, prior.weights.concentration) == (0.01, D + 2, 1)
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", STRUCTURES)
 @pytest.mark.parametrize("d", [1, 2, 5])
 def test_map_of_one_component_in_closed_form(covariance, d):
     """K = 1: the normal-inverse-Wishart mode, from the textbook and not from pseudo-counts."""
@@ -136,7 +145,12 @@ def test_map_of_one_component_in_closed_form(covariance, d):
         "tied": lambda: (scatter + psi) / (n + nu + d + 2),
         "diag": lambda: np.diag(scatter + psi)[None] / (n + nu + 3),
         "spherical": lambda: np.array([round_]),
-        "EII": lambda: np.array(round_),
+        "EII": lambda: round_ * np.eye(d)[None],
+        "VII": lambda: round_ * np.eye(d)[None],
+        "EEI": lambda: np.diag(np.diag(scatter + psi))[None] / (n + nu + 3),
+        "VVI": lambda: np.diag(np.diag(scatter + psi))[None] / (n + nu + 3),
+        "EEE": lambda: (scatter + psi)[None] / (n + nu + d + 2),
+        "VVV": lambda: (scatter + psi)[None] / (n + nu + d + 2),
     }[covariance]()
     np.testing.assert_allclose(fit.params.means[0], mean)
     np.testing.assert_allclose(fit.params.covariances, expected, rtol=1e-9)

@@ -11,7 +11,6 @@ from emvsbayes.core.trace import Status
 
 DO_AND_BATZOGLOU = {"start": {"probs": [0.6, 0.5]}, "settings": {"weights": "fixed"}}
 LONG = {"tol": 1e-14, "max_passes": 20_000}
-THEIRS = [c for c in COVARIANCES if c != "EII"]  # scikit-learn has no shared variance; see test_shared_variance.py
 
 
 @pytest.mark.parametrize(("passes", "probs"), [(1, (0.71, 0.58)), (10, (0.80, 0.52))])
@@ -63,7 +62,7 @@ def theirs_in_our_order(X, fit, covariance):
     return theirs, order
 
 
-@pytest.mark.parametrize("covariance", THEIRS)
+@pytest.mark.parametrize("covariance", COVARIANCES)
 @pytest.mark.parametrize(("data", "k"), [("faithful", 2), ("blobs", 3), ("one column", 2)])
 def test_scikit_learn_agrees(covariance, data, k):
     X = {
@@ -86,7 +85,7 @@ def test_scikit_learn_agrees(covariance, data, k):
     assert theirs.bic(X) == pytest.approx(fit.bic, rel=1e-8)
 
 
-@pytest.mark.parametrize("covariance", THEIRS)
+@pytest.mark.parametrize("covariance", COVARIANCES)
 def test_first_pass_equals_scikit_learn(covariance):
     """One M-step from the same start, before any optimum can hide a difference."""
     X = blobs(n=150, d=3, k=3, seed=7)

@@ -28,8 +28,9 @@ def test_one_pass_as_it_is_taught():
     means = r.T @ X / r.sum(axis=0)[:, None]
     np.testing.assert_allclose(fit.params.weights, r.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(fit.params.means, means, rtol=1e-12)
-    np.testing.assert_allclose(fit.params.covariances, (r * squares(means)).sum() / X.size, rtol=1e-12)
-    assert fit.params.covariances.shape == ()
+    np.testing.assert_allclose(
+        fit.params.covariances, [(r * squares(means)).sum() / X.size * np.eye(2)] * 3, rtol=1e-12
+    )
     assert fit.n_parameters == 2 + 6 + 1
 
 
@@ -41,7 +42,7 @@ def test_in_one_column_it_is_the_tied_covariance(prior):
         for c in ("EII", "tied")
     )
     assert ours.log_likelihood + ours.log_prior == pytest.approx(tied.log_likelihood + tied.log_prior, rel=1e-12)
-    np.testing.assert_allclose(ours.params.covariances, tied.params.covariances[0, 0], rtol=1e-9)
+    np.testing.assert_allclose(ours.params.covariances, [tied.params.covariances] * 2, rtol=1e-9)
     np.testing.assert_allclose(ours.params.means, tied.params.means, rtol=1e-9)
 
 
@@ -68,7 +69,8 @@ def test_it_collapses_where_every_row_has_a_mean_of_its_own():
         ("tied", np.eye(2), np.eye(2)),
         ("diag", [1.0, 1.0], np.ones((3, 2))),
         ("spherical", 1.0, np.ones(3)),
-        ("EII", 1.0, 1.0),
+        ("EII", 1.0, [np.eye(2)] * 3),
+        ("VEV", np.eye(2), [np.eye(2)] * 3),
     ],
 )
 def test_unit_covariances_are_held_in_every_structure(covariance, one, all_):
@@ -95,7 +97,8 @@ def test_unit_covariances_are_held_in_every_structure(covariance, one, all_):
         ("tied", 1.0, r"\(2, 2\)"),
         ("diag", 1.0, r"\(3, 2\)"),
         ("spherical", [1.0, 1.0], r"\(3,\)"),
-        ("EII", [1.0, 1.0, 1.0], r"\(\)"),
+        ("EII", [1.0, 1.0, 1.0], r"\(3, 2, 2\)"),
+        ("EII", [[1.0, 0.0], [0.0, 2.0]], "structure EII"),
         ("EII", 0.0, "greater than 0"),
         ("spherical", -1.0, "greater than 0"),
         ("full", [[1.0, 2.0], [2.0, 1.0]], "positive definite"),

@@ -22,7 +22,8 @@ DIMS = {
     "tied": ("feature", "feature_bis"),
     "diag": ("component", "feature"),
     "spherical": ("component",),
-    "EII": (),
+    "EII": ("component", "feature", "feature_bis"),
+    "VVI": ("component", "feature", "feature_bis"),
 }
 
 
@@ -88,7 +89,7 @@ def check(fit, tree, straight, turns):
     return relabelled
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", [*COVARIANCES, "VVI"])
 def test_gaussian_draws_come_back_in_order(covariance):
     fit, tree, straight, turns = gaussian(covariance, np.random.default_rng(0))
     check(fit, tree, straight, turns)

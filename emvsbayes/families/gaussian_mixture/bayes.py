@@ -1,8 +1,9 @@
 """The Gaussian mixture as a PyMC model, z summed out: the same likelihood and prior as `em`, derived a second time.
 
 Equations in the package docstring. Nothing here comes from `em` or `densities`; a test holds the two log-densities
-equal, constants included. Covariance matrices are sampled through their Cholesky factor, with the Jacobian of
-L -> L Lᵀ accounted for, so that the inverse-Wishart prior is a density on Σ itself.
+equal, constants included. Covariance matrices are sampled through their Cholesky factor, with the Jacobian of L -> L Lᵀ
+accounted for, so that the inverse-Wishart prior is a density on Σ itself. Under mclust's names `covariances` is
+(K, D, D), with entries that repeat or are 0: its density is that of the distinct ones, which are what is sampled.
 """
 
 from __future__ import annotations
@@ -15,13 +16,22 @@ import pytensor.tensor as pt
 from pymc.distributions.transforms import Transform
 from pytensor.assumptions.specify import assume
 
-from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams, GaussianPrior
+from emvsbayes.families.gaussian_mixture.records import (
+    LAYOUTS,
+    MCLUST,
+    GaussianData,
+    GaussianParams,
+    GaussianPrior,
+    Layout,
+)
 
 
 def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianParams) -> pm.Model:
     """The model: variables `weights`, `means`, `covariances`; a field in `family.fixed` is data taken from `held`."""
     k, d = held.means.shape
-    matrices = family.covariance in ("full", "tied")
+    whole = family.covariance in MCLUST  # the field is (K, D, D), whatever is free in it
+    layout = LAYOUTS.get(family.covariance)  # None: covariances that can only be held
+    matrices = layout is None or layout.matrices
     coords = {
         "component": np.arange(k),
         "feature": list(data.columns),
@@ -29,12 +39,10 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
         "obs_id": np.arange(data.n_rows),
     }
     covariance_dims = {
-        "full": ("component", "feature", "feature_bis"),
         "tied": ("feature", "feature_bis"),
         "diag": ("component", "feature"),
         "spherical": ("component",),
-        "EII": (),
-    }[family.covariance]
+    }.get(family.covariance, ("component", "feature", "feature_bis"))
 
     with pm.Model(coords=coords) as model:
         x = pm.Data("X_data", data.X, dims=("obs_id", "feature"))
@@ -47,6 +55,19 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
 
         if "covariances" in family.fixed:
             covariances = pm.Data("covariances", held.covariances, dims=covariance_dims)
+        elif whole and family.covariance != "VVV":
+            dof, scale = prior.covariances.dof, prior.covariances.scale  # an array: PyTensor would round a float
+            scale = scale if matrices else scale * np.eye(d)  # a number or (D,) as its diagonal
+            covariances = pm.CustomDist(
+                "covariances",
+                dof,
+                np.tile(scale, (k, 1, 1)),
+                logp=lambda value, dof, scale: repeated_logp(value, dof, scale, layout),
+                signature="(),(k,d,d)->(k,d,d)",
+                transform=Repeated(k, d, *layout),
+                support_point=lambda rv, size, dof, scale: pt.zeros(rv.shape) + scale,
+                dims=covariance_dims,
+            )
         elif matrices:
             dof, scale = float(prior.covariances.dof), prior.covariances.scale
             covariances = pm.CustomDist(
@@ -63,9 +84,11 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
             dof, scale = prior.covariances.dof, prior.covariances.scale
             covariances = pm.InverseGamma("covariances", dof / 2, scale / 2, dims=covariance_dims)
 
-        # Σ = L Lᵀ for matrices; standard deviations (K, D) otherwise
+        # Σ = L Lᵀ for matrices, one where they are equal; standard deviations (K, D) otherwise
         if matrices:
-            root = pt.linalg.cholesky(covariances)
+            root = pt.linalg.cholesky(covariances[0] if family.covariance == "EEE" else covariances)
+        elif whole:
+            root = pt.sqrt(pt.diagonal(covariances, axis1=1, axis2=2))
         else:
             variances = covariances[:, None] if family.covariance == "spherical" else covariances
             root = pt.sqrt(variances * np.ones((k, d)))
@@ -83,7 +106,7 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
             "X",
             weights,
             means,
-            pt.broadcast_to(root, (k, d, d)) if family.covariance == "tied" else root,
+            pt.broadcast_to(root, (k, d, d)) if family.covariance in ("tied", "EEE") else root,
             row_weights,
             *known,
             logp=matrix_mixture_logp if matrices else diagonal_mixture_logp,
@@ -160,3 +183,42 @@ class LogCholesky(Transform):
         powers = np.zeros(len(self.diagonal))
         powers[self.diagonal] = self.d + 1 - np.arange(self.d)
         return self.d * np.log(2) + (powers * value).sum(axis=-1)
+
+
+def repeated_logp(value: Any, dof: Any, scale: Any, layout: Any) -> Any:
+    """The prior of the distinct entries of covariances (K, D, D): a matrix that all components share, or variances."""
+    if layout.matrices:
+        return inverse_wishart_logp(value[0], dof, scale[0])
+    variances, rates = distinct_variances(value, layout), distinct_variances(scale, layout) / 2
+    return pm.logp(pm.InverseGamma.dist(dof / 2, rates), variances).sum()
+
+
+def distinct_variances(covariances: Any, layout: Any) -> Any:
+    """The diagonals (K, D), without the components and columns that repeat."""
+    variances = pt.diagonal(covariances, axis1=1, axis2=2)
+    return variances[: 1 if layout.shared else None, : 1 if layout.round else None]
+
+
+class Repeated(Transform):
+    """Covariances (K, D, D) by the logarithms of their distinct variances, or by one log-Cholesky factor for all."""
+
+    name = "repeated"
+
+    def __init__(self, k: int, d: int, matrices: bool, round: bool, shared: bool) -> None:
+        self.k, self.d, self.layout = k, d, Layout(matrices, round, shared)
+        self.matrix = LogCholesky(d)
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        if self.layout.matrices:
+            return self.matrix.forward(value[0])
+        return pt.log(distinct_variances(value, self.layout)).flatten()
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        whole = pt.ones((self.k, self.d, self.d))
+        if self.layout.matrices:
+            return whole * self.matrix.backward(value)
+        rows, columns = 1 if self.layout.shared else self.k, 1 if self.layout.round else self.d
+        return whole * pt.exp(value).reshape((rows, columns, 1)) * np.eye(self.d)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        return self.matrix.log_jac_det(value) if self.layout.matrices else value.sum()

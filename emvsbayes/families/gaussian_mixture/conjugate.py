@@ -5,9 +5,11 @@
     full        q(Σ_k) = IW(ν0 + n_k, Ψ + A_k)             tied        q(Σ) = IW(ν0 + N, Ψ + Σ_k A_k)
     diag        q(σ²_kd) = IG(½(ν0 + n_k), ½(ψ_d + a_kd))  spherical   q(σ²_k) = IG(½(ν0 + D n_k), ½(ψ + Σ_d a_kd))
     EII         q(σ²) = IG(½(ν0 + D N), ½(ψ + Σ_k Σ_d a_kd))
+    EEI         q(σ²_d) = IG(½(ν0 + N), ½(ψ_d + Σ_k a_kd))
 
-with A_k = Σ_n r_nk (x_n - m_k)(x_n - m_k)ᵀ + κ0 (m0 - m_k)(m0 - m_k)ᵀ and a_k its diagonal (Bishop 2006, eq. 10.58 to
-10.63, there for precisions: W = Ψ⁻¹). With C_k = Ψ_k / ν_k, the inverse of E[Σ_k⁻¹],
+VVV, EEE, VVI and VII are full, tied, diag and spherical; mclust's other structures have no conjugate prior. Here
+A_k = Σ_n r_nk (x_n - m_k)(x_n - m_k)ᵀ + κ0 (m0 - m_k)(m0 - m_k)ᵀ and a_k its diagonal (Bishop 2006, eq. 10.58 to 10.63,
+there for precisions: W = Ψ⁻¹). With C_k = Ψ_k / ν_k, the inverse of E[Σ_k⁻¹],
 
     E[ln N(x | μ_k, Σ_k)] = ln N(x | m_k, C_k) + b_k                                             (10.64, 10.65)
     b_k = ½ Σ_i {ψ((ν_k + 1 - i)/2) - ln(ν_k/2)} - D / (2 κ_k),   i = 1 … D; i = 1, D times, for variances
@@ -31,7 +33,7 @@ from emvsbayes.core.weights import log_weights
 from emvsbayes.densities import conjugate_moments, divergences, gaussian
 from emvsbayes.families.gaussian_mixture import structures
 from emvsbayes.families.gaussian_mixture.em import GaussianMixture, GaussianStats
-from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams, GaussianPrior
+from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianData, GaussianParams, GaussianPrior
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class ConjugateGaussian:
 
     def _pooled(self, prior: InverseWishartPrior, n: Array, scatter: Array) -> InverseWishartPrior:
         """Counts and scatter added to dof and scale, pooled as the structure says."""
-        if self.family.covariance in ("spherical", "EII"):
+        layout = LAYOUTS[self.family.covariance]
+        if layout.round:
             n, scatter = n * scatter.shape[1], scatter.sum(axis=1)
-        if structures.is_shared(self.family.covariance):
+        if layout.shared:
             n, scatter = np.asarray(n.sum()), scatter.sum(axis=0)
         return InverseWishartPrior(prior.dof + n, prior.scale + scatter)
 
@@ -74,16 +77,23 @@ class ConjugateGaussian:
         means = self.held["means"] if post.means is None else post.means.location
         (k, d), covariance, bias = means.shape, self.family.covariance, np.zeros(len(means))
         if post.covariances is None:
-            covariances = self.held["covariances"]
+            covariances = structures.expand(covariance, self.held["covariances"], k, d)
         else:
             dof, scale = post.covariances.dof, post.covariances.scale
-            covariances = scale / dof.reshape(dof.shape + (1,) * (scale.ndim - dof.ndim))
-            by_axis = 1 if structures.is_matrix(covariance) else 0
+            covariances = self._working(scale / dof.reshape(dof.shape + (1,) * (scale.ndim - dof.ndim)), k, d)
+            by_axis = 1 if LAYOUTS[covariance].matrices else 0
             digammas = digamma(0.5 * (dof[..., None] - by_axis * np.arange(d))).sum(axis=-1)
             bias = bias + 0.5 * (digammas - d * np.log(0.5 * dof))
         if post.means is not None:
             bias = bias - 0.5 * d / post.means.strength
-        return means, structures.expand(covariance, covariances, k, d), bias
+        return means, covariances, bias
+
+    def _working(self, numbers: Array, k: int, d: int) -> Array:
+        """Numbers of the posterior, each once, as (K, D, D) or, where axis-aligned, (K, D)."""
+        layout = LAYOUTS[self.family.covariance]
+        if layout.matrices:
+            return np.broadcast_to(numbers, (k, d, d))
+        return np.broadcast_to(numbers[..., None] if layout.round else numbers, (k, d))
 
     def _log_shares(self, post: GaussianPrior) -> Array:
         """E[ln π], (K,)."""
@@ -122,7 +132,7 @@ class ConjugateGaussian:
             total += divergences.dirichlet(alpha, prior.weights.of_size(len(alpha)))
         if post.covariances is not None and prior.covariances is not None:
             dof, scale, dof0, scale0 = *_pair(post.covariances), *_pair(prior.covariances)
-            if structures.is_matrix(self.family.covariance):
+            if LAYOUTS[self.family.covariance].matrices:
                 total += divergences.inverse_wishart(dof, scale, float(dof0), scale0)
             else:
                 dof = dof.reshape(dof.shape + (1,) * (scale.ndim - dof.ndim))
@@ -145,18 +155,20 @@ class ConjugateGaussian:
 
     def _moments(self, post: GaussianPrior, which: int) -> GaussianParams:
         found = {name: (value, np.zeros(value.shape)) for name, value in self.held.items()}
+        (k, d), covariance = self._plug(post)[0].shape, self.family.covariance
         if post.weights is not None:
             found["weights"] = conjugate_moments.dirichlet(post.weights.concentration)
         if post.covariances is not None:
             dof, scale = _pair(post.covariances)
-            if structures.is_matrix(self.family.covariance):
-                found["covariances"] = conjugate_moments.inverse_wishart(dof, scale)
+            if LAYOUTS[covariance].matrices:
+                moments = conjugate_moments.inverse_wishart(dof, scale)
             else:
                 dof = dof.reshape(dof.shape + (1,) * (scale.ndim - dof.ndim))
-                found["covariances"] = conjugate_moments.inverse_gamma(dof, scale)
+                moments = conjugate_moments.inverse_gamma(dof, scale)
+            mean, sd = (structures.field(covariance, self._working(moment, k, d)) for moment in moments)
+            found["covariances"] = mean, sd
         if post.means is not None:
-            k, d = post.means.location.shape
-            expanded = structures.expand(self.family.covariance, found["covariances"][0], k, d)
+            expanded = structures.expand(covariance, found["covariances"][0], k, d)
             variances = np.diagonal(expanded, axis1=-2, axis2=-1) if expanded.ndim == 3 else expanded
             found["means"] = post.means.location, np.sqrt(variances / post.means.strength[:, None])
         return GaussianParams(*(found[name][which] for name in ("weights", "means", "covariances")))

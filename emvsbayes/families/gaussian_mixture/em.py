@@ -26,7 +26,14 @@ from emvsbayes.core.weights import (
 )
 from emvsbayes.densities import gaussian, priors
 from emvsbayes.families.gaussian_mixture import coordinates, starts, structures
-from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams, GaussianPrior
+from emvsbayes.families.gaussian_mixture.records import (
+    LAYOUTS,
+    PLAIN,
+    GaussianData,
+    GaussianParams,
+    GaussianPrior,
+    no_conjugate_prior,
+)
 
 SINGULAR = 1e-10  # smallest eigenvalue of a covariance relative to the data's: below it the component has collapsed
 
@@ -55,11 +62,15 @@ class GaussianStats(VectorSpace):
 
 @dataclass(frozen=True, slots=True)
 class GaussianMixture:
-    """A mixture of K Gaussians. `fixed` names the fields that are held: weights, means, covariances."""
+    """A mixture of K Gaussians. `fixed` names the fields that are held: weights, means, covariances.
+
+    `eigenvalue_ratio` bounds max λ / min λ over all eigenvalues of all covariances; None does not.
+    """
 
     n_components: int
     covariance: str = "full"
     fixed: frozenset[str] = frozenset()
+    eigenvalue_ratio: float | None = None
 
     name = "gaussian_mixture"
     default_prior_note = (
@@ -73,20 +84,56 @@ class GaussianMixture:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Bounded where no component has a covariance of its own to shrink."""
-        bounded = self.n_components == 1 or structures.is_shared(self.covariance) or "covariances" in self.fixed
+        """Bounded where no component can shrink alone; conjugate where the covariances have a prior that adds up."""
+        bounded = self.n_components == 1 or self._structure.bounded or "covariances" in self.fixed
+        conjugate = self.covariance in LAYOUTS and self.eigenvalue_ratio is None
         return frozenset(
-            {"rowwise", "density", "conjugate", "components", "twin"} | ({"bounded"} if bounded else set())
+            {"rowwise", "density", "components", "twin"}
+            | ({"bounded"} if bounded or self.eigenvalue_ratio is not None else set())
+            | ({"conjugate"} if conjugate else set())
         )
+
+    @property
+    def absent(self) -> dict[str, str]:
+        """Why a capability is absent."""
+        return {
+            "conjugate": f"{self.covariance} covariances have no conjugate prior here.",
+            "bounded": "A component may shrink onto a few rows.",
+        }
 
     @property
     def component_axes(self) -> dict[str, tuple[int, ...]]:
         axes = {"weights": (0,), "means": (0,)}
-        return axes if structures.is_shared(self.covariance) else {**axes, "covariances": (0,)}
+        return axes if self.covariance == "tied" else {**axes, "covariances": (0,)}
+
+    @property
+    def _structure(self) -> structures.Structure:
+        return structures.STRUCTURES[self.covariance]
+
+    def described(self) -> dict[str, str]:
+        """The settings that are in use, as text."""
+        bound = {} if self.eigenvalue_ratio is None else {"eigenvalue_ratio": f"{self.eigenvalue_ratio:g}"}
+        return {"covariance": self.covariance, **bound}
+
+    def component_of(self, field: str, index: tuple[int, ...]) -> int | None:
+        """The component of an entry of a field, -1 where all share it; None for one that repeats another, or is 0."""
+        if field != "covariances" or self.covariance in PLAIN:
+            return index[self.component_axes[field][0]] if field in self.component_axes else -1
+        k, i, j = index
+        shared, layout = structures.is_shared(self.covariance), LAYOUTS.get(self.covariance)
+        repeats = j > i or (shared and k > 0) or (layout is not None and layout.round and i > 0)
+        if repeats or (i != j and not self._structure.matrices):
+            return None
+        return -1 if shared else k
 
     def check(self, data: GaussianData) -> None:
         """Raise where these data cannot be fitted with these settings."""
         require_components(self.n_components, data)
+        if self.eigenvalue_ratio is not None and self.covariance not in structures.SEPARATE:
+            raise InputError(
+                f"eigenvalue_ratio bounds {', '.join(structures.SEPARATE)} covariances only; leave it out for "
+                f"{self.covariance}."
+            )
         n, d = data.X.shape
         present = data.X[data.row_weights > 0]
         if len(present) < 2:
@@ -149,8 +196,10 @@ class GaussianMixture:
             means = stats.origin + np.divide(stats.first, n, out=params.means - stats.origin, where=n > 0)
         covariances = params.covariances
         if "covariances" not in self.fixed:
-            scatter = stats.about(means).second
-            covariances = structures.pool(self.covariance, scatter, stats.n_cov, params.covariances)
+            pooled = self._structure.pool(stats.about(means).second, stats.n_cov, self._expanded(params))
+            if self.eigenvalue_ratio is not None:
+                pooled = structures.truncated(pooled, stats.n_cov, self.eigenvalue_ratio)
+            covariances = structures.field(self.covariance, pooled)
         return GaussianParams(weights, means, covariances)
 
     def expected_log_joint(self, params: GaussianParams, stats: GaussianStats) -> float:
@@ -168,15 +217,16 @@ class GaussianMixture:
     def default_prior(self, data: GaussianData) -> GaussianPrior:
         """Fraley and Raftery (2007): m0 the column means, κ0 = 0.01, ν0 = D + 2, Ψ = S / K^(2/D), weights Dirichlet(1).
 
-        S is the sample covariance with divisor N - 1. diag takes Ψ's own diagonal, spherical and EII its mean.
-        Fraley and Raftery average the columns for diag as well, which distorts columns in different units. This prior
-        looks at the data.
+        S is the sample covariance with divisor N - 1. Variances (diag, VVI, EEI) take Ψ's own diagonal, round ones
+        (spherical, VII, EII) its mean. Fraley and Raftery average the columns for diag as well, which distorts columns
+        in different units. This prior looks at the data.
         """
+        self._require_conjugate()
         d = data.X.shape[1]
         scale = data.covariance / self.n_components ** (2 / d)
         if not structures.is_matrix(self.covariance):
             scale = np.diagonal(scale).copy()
-        if self.covariance in ("spherical", "EII"):
+        if LAYOUTS[self.covariance].round:
             scale = scale.mean()
         return GaussianPrior(
             NormalPrior(data.mean, np.array(0.01)),
@@ -192,23 +242,33 @@ class GaussianMixture:
             described["means"] = f"means | covariances ~ N({location}, covariance / {prior.means.strength:g})"
         if prior.covariances is not None:
             dof, scale = prior.covariances.dof, short(prior.covariances.scale)
-            described["covariances"] = {
-                "full": f"covariances ~ inverse-Wishart({dof:g}, {scale}) for each component",
-                "tied": f"covariances ~ inverse-Wishart({dof:g}, {scale}), once",
-                "diag": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component and column",
-                "spherical": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2) for each component",
-                "EII": f"covariances ~ inverse-gamma({dof:g}/2, {scale}/2), once",
-            }[self.covariance]
+            matrices, round_, shared = LAYOUTS[self.covariance]
+            kind = f"inverse-Wishart({dof:g}, {scale})" if matrices else f"inverse-gamma({dof:g}/2, {scale}/2)"
+            each = " and column" if not matrices and not round_ else ""
+            often = f" for each component{each}" if not shared else " for each column" if each else ", once"
+            described["covariances"] = f"covariances ~ {kind}{often}"
         if prior.weights is not None:
             described["weights"] = f"weights ~ Dirichlet({short(prior.weights.concentration)})"
         return list({**described, **{name: f"{name}: held fixed, no prior" for name in self.fixed}}.values())
 
     def check_prior(self, prior: GaussianPrior, data: GaussianData) -> GaussianPrior:
         """The prior with every hyperparameter in its full shape."""
+        if prior.covariances is not None:
+            self._require_conjugate()
         return prior.checked(self.covariance, self.n_components, data.X.shape[1])
+
+    def _require_conjugate(self) -> None:
+        if self.covariance not in LAYOUTS:
+            raise no_conjugate_prior(self.covariance)
+        if self.eigenvalue_ratio is not None:
+            raise InputError(
+                "eigenvalue_ratio is a cure for maximum likelihood; leave it out where the covariances have a prior."
+            )
 
     def proper_prior(self, prior: GaussianPrior) -> GaussianPrior:
         """The same prior with flat weights written out; refuses a flat group that leaves the posterior improper."""
+        if "covariances" not in self.fixed and "conjugate" not in self.capabilities:
+            self._require_conjugate()
         for group in ("means", "covariances"):
             if getattr(prior, group) is None and group not in self.fixed:
                 raise InputError(
@@ -220,11 +280,12 @@ class GaussianMixture:
     def pseudo_stats(self, prior: GaussianPrior, about: GaussianParams) -> GaussianStats:
         """The prior as statistics: n_weight = α - 1, n_mean = κ0, first = κ0 (m0 - o), and
 
-            full        n_cov = ν0 + D + 1 + 1          second = Ψ + κ0 (m0 - o)(m0 - o)ᵀ
-            tied        ν0 + D + 1 + K in total         Ψ in total, its prior counted once
-            diag        ν0 + 2 + 1                      ψ_d + κ0 (m0 - o)²_d
-            spherical   (ν0 + 2)/D + 1                  ψ in total over the coordinates
-            EII         (ν0 + 2)/D + K in total         ψ in total, its prior counted once
+            full, VVV        n_cov = ν0 + D + 1 + 1      second = Ψ + κ0 (m0 - o)(m0 - o)ᵀ
+            tied, EEE        ν0 + D + 1 + K in total     Ψ in total, its prior counted once
+            diag, VVI        ν0 + 2 + 1                  ψ_d + κ0 (m0 - o)²_d
+            EEI              ν0 + 2 + K in total         ψ_d in total, its prior counted once
+            spherical, VII   (ν0 + 2)/D + 1              ψ in total over the coordinates
+            EII              (ν0 + 2)/D + K in total     ψ in total, its prior counted once
 
         The last count of n_cov is that of the normal prior on the means; it goes where the means are held or flat.
         """
@@ -239,7 +300,8 @@ class GaussianMixture:
         if prior.covariances is not None and "covariances" not in self.fixed:
             dof, scale = prior.covariances.dof, prior.covariances.scale
             count = dof + d + 1 if matrices else dof + 2
-            times = {"full": 1, "tied": k, "diag": 1, "spherical": d, "EII": d * k}[self.covariance]  # to share among
+            _, round_, shared = LAYOUTS[self.covariance]
+            times = (d if round_ else 1) * (k if shared else 1)  # coordinates and components to share it among
             n_cov = n_cov + count / times
             second = second + scale / times
         at_location = GaussianStats(n_weight, n_mean, n_cov, np.zeros((k, d)), second, origin)
@@ -253,10 +315,11 @@ class GaussianMixture:
             total += priors.dirichlet(params.weights, prior.weights.of_size(k))
         if prior.covariances is not None and "covariances" not in self.fixed:
             dof, scale = prior.covariances.dof, prior.covariances.scale
+            distinct = structures.compact(self.covariance, self._expanded(params))
             if structures.is_matrix(self.covariance):
-                total += priors.inverse_wishart(params.covariances.reshape(-1, d, d), float(dof), scale)
+                total += priors.inverse_wishart(distinct.reshape(-1, d, d), float(dof), scale)
             else:
-                total += priors.inverse_gamma(params.covariances, dof, scale)
+                total += priors.inverse_gamma(distinct, dof, scale)
         if prior.means is not None and "means" not in self.fixed:
             covariances = self._expanded(params)
             total += priors.normal(params.means, prior.means.location, float(prior.means.strength), covariances)
@@ -266,7 +329,7 @@ class GaussianMixture:
 
     def complete_start(self, given: Mapping[str, Any], data: GaussianData) -> GaussianParams:
         """Starting values from some of the fields: uniform weights and the data's covariance where none are given."""
-        return starts.complete(given, data, self.n_components, self.covariance)
+        return starts.complete(given, data, self)
 
     def init(self, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
         """Means at chosen rows, a partition's means and covariances, or an M-step on random responsibilities."""
@@ -308,14 +371,15 @@ class GaussianMixture:
         if "covariances" in self.fixed:
             return tuple(events)
         relative = structures.relative_eigenvalues(self.covariance, params.covariances, data.covariance)
+        relative = relative[:1] if structures.is_shared(self.covariance) else relative
         for k in np.flatnonzero(~(relative >= SINGULAR)):
+            value = max(float(relative[k]), 0.0)
             if structures.is_shared(self.covariance):
-                who = "the tied covariance" if self.covariance == "tied" else "the shared variance"
+                who = "the tied covariance" if structures.is_matrix(self.covariance) else "the shared variance"
                 rows, k = range(data.n_rows), -1
             else:
                 mass = self.e_step(previous, data).responsibilities[:, k] * data.row_weights
                 who, rows = f"component {k}", np.flatnonzero(mass > 1e-6 * mass.sum())  # the rest cannot hold it open
-            value = max(float(relative[k]), 0.0)
             rows = tuple(int(row) for row in rows)
             events.append(Event("singular", int(k), rows, value, f"{who} collapsed on {_named(rows)}."))
         return tuple(events)
@@ -323,12 +387,12 @@ class GaussianMixture:
     # free coordinates
 
     def to_vector(self, params: GaussianParams) -> Array:
-        """(ln π_k/π_K, μ, log-Cholesky factors or log-variances); held fields have no coordinates."""
-        return coordinates.to_vector(params, self.covariance, self.fixed)
+        """(ln π_k/π_K, μ, the coordinates of the covariance structure); held fields have no coordinates."""
+        return coordinates.to_vector(params, self)
 
     def from_vector(self, vector: Array, like: GaussianParams) -> GaussianParams:
         """The inverse of `to_vector`."""
-        return coordinates.from_vector(vector, like, self.covariance, self.fixed)
+        return coordinates.from_vector(vector, like, self)
 
 
 def _named(rows: tuple[int, ...]) -> str:

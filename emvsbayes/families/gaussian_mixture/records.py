@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +24,53 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, prior_from
 from emvsbayes.tables import as_table
 
-COVARIANCES = ("full", "tied", "diag", "spherical", "EII")
+
+class Layout(NamedTuple):
+    """How a conjugate structure's covariances repeat: matrices or variances, one for all columns, for all components.
+
+    Its prior is a density on each distinct matrix, inverse-Wishart, or variance, inverse-gamma.
+    """
+
+    matrices: bool
+    round: bool
+    shared: bool
+
+
+PLAIN = {
+    "full": Layout(matrices=True, round=False, shared=False),
+    "tied": Layout(matrices=True, round=False, shared=True),
+    "diag": Layout(matrices=False, round=False, shared=False),
+    "spherical": Layout(matrices=False, round=True, shared=False),
+}
+MCLUST = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
+COVARIANCES = (*PLAIN, *MCLUST)
+LAYOUTS = {
+    **PLAIN,
+    "EII": Layout(matrices=False, round=True, shared=True),
+    "VII": PLAIN["spherical"],
+    "EEI": Layout(matrices=False, round=False, shared=True),
+    "VVI": PLAIN["diag"],
+    "EEE": PLAIN["tied"],
+    "VVV": PLAIN["full"],
+}
 
 
 def covariance_shape(covariance: str, k: int, d: int) -> tuple[int, ...]:
-    """Shape of the field `covariances`."""
-    return {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,), "EII": ()}[covariance]
+    """Shape of the field `covariances`: each number once under the plain names, (K, D, D) under mclust's."""
+    return {"tied": (d, d), "diag": (k, d), "spherical": (k,)}.get(covariance, (k, d, d))
+
+
+def read_ratio(value: Any) -> float | None:
+    """The setting `eigenvalue_ratio`: a number >= 1, or its text; None for no bound."""
+    if value is None:
+        return None
+    try:
+        ratio = float(value)
+    except (TypeError, ValueError):
+        ratio = float("nan")
+    if isinstance(value, bool) or not 1 <= ratio < float("inf"):
+        raise InputError(f"eigenvalue_ratio must be a finite number >= 1; it is {value!r}.")
+    return ratio
 
 
 @dataclass(frozen=True)
@@ -89,7 +130,7 @@ class GaussianData:
 
 @dataclass(frozen=True, slots=True)
 class GaussianParams:
-    """weights (K,), means (K, D), covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical, () EII."""
+    """weights (K,), means (K, D), covariances: (D, D) tied, (K, D) diag, (K,) spherical, (K, D, D) for all others."""
 
     weights: Array
     means: Array
@@ -99,19 +140,20 @@ class GaussianParams:
         """Itself, if every value is possible; an M-step's result is trusted, a user's start is not."""
         simplex(self.weights, "weights")
         shaped(self.covariances, covariance_shape(covariance, *self.means.shape), f"covariances ({covariance})")
-        if covariance in ("full", "tied"):
-            positive_definite(self.covariances, "covariances")
-        else:
+        if covariance in ("diag", "spherical"):
             above(self.covariances, 0, "covariances")
+        else:
+            positive_definite(self.covariances, "covariances")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianPrior:
-    """Normal-inverse-Wishart (full, tied) or normal-inverse-gamma (diag, spherical, EII), and Dirichlet weights.
+    """Normal-inverse-Wishart (matrices) or normal-inverse-gamma (variances), and Dirichlet weights.
 
-    means_k | Σ_k ~ N(location, Σ_k / strength). `covariances`: full and tied Σ ~ IW(dof, scale), once for tied;
-    diag σ²_kd ~ IG(dof/2, scale_d/2); spherical and EII σ² ~ IG(dof/2, scale/2), once for EII. None is flat.
+    means_k | Σ_k ~ N(location, Σ_k / strength). `covariances`: full, VVV, tied and EEE Σ ~ IW(dof, scale); diag, VVI
+    and EEI σ²_d ~ IG(dof/2, scale_d/2); spherical, VII and EII σ² ~ IG(dof/2, scale/2); once where all components
+    share it (tied, EEE, EEI, EII). None is flat, and all that the other structures take.
     """
 
     means: NormalPrior | None = None
@@ -134,6 +176,8 @@ class GaussianPrior:
             if means.strength.shape != ():
                 raise InputError(f"prior means.strength must be one number; its shape is {means.strength.shape}.")
             means = NormalPrior(np.broadcast_to(location, (k, d) if location.ndim == 2 else (d,)), means.strength)
+        if covariances is not None and covariance not in LAYOUTS:
+            raise no_conjugate_prior(covariance)
         if covariances is not None:
             covariances = _checked_scale(covariances, covariance, d)
         if self.weights is not None:
@@ -141,11 +185,18 @@ class GaussianPrior:
         return GaussianPrior(means, covariances, self.weights)
 
 
+def no_conjugate_prior(covariance: str) -> InputError:
+    """Why a structure takes no prior on its covariances."""
+    return InputError(
+        f"{covariance} has no conjugate prior on its covariances; use {', '.join(LAYOUTS)}, or maximum likelihood."
+    )
+
+
 def _checked_scale(prior: InverseWishartPrior, covariance: str, d: int) -> InverseWishartPrior:
-    dof, scale = prior.dof, prior.scale
+    dof, scale, layout = prior.dof, prior.scale, LAYOUTS[covariance]
     if dof.shape != ():
         raise InputError(f"prior covariances.dof must be one number; its shape is {dof.shape}.")
-    if covariance in ("full", "tied"):
+    if layout.matrices:
         if dof <= d - 1:
             raise InputError(f"prior covariances.dof must be greater than D - 1 = {d - 1}; it is {dof:g}.")
         if scale.ndim == 0:
@@ -153,7 +204,7 @@ def _checked_scale(prior: InverseWishartPrior, covariance: str, d: int) -> Inver
         shaped(scale, (d, d), f"prior covariances.scale ({covariance})")
         return InverseWishartPrior(dof, positive_definite(scale, "prior covariances.scale"))
     above(scale, 0, "prior covariances.scale")
-    target = (d,) if covariance == "diag" else ()
+    target = () if layout.round else (d,)
     if scale.ndim == 0:
         scale = np.broadcast_to(scale, target)
     return InverseWishartPrior(dof, shaped(scale, target, f"prior covariances.scale ({covariance})"))

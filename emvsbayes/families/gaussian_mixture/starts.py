@@ -16,51 +16,68 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.core.alignment import assignment
-from emvsbayes.core.checks import Array, Integers, real_array, shaped
+from emvsbayes.core.checks import Array, Integers, above, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd, random_responsibilities
 from emvsbayes.families.gaussian_mixture import structures
-from emvsbayes.families.gaussian_mixture.records import GaussianData, GaussianParams
+from emvsbayes.families.gaussian_mixture.records import PLAIN, GaussianData, GaussianParams
 
 SUBSAMPLE = 2000  # rows that the hierarchical start merges: their distances take 16 MB
 THIN = 1e-3  # relative eigenvalue below which a K-means cluster is too flat to start from
 
 
-def complete(given: Mapping[str, Any], data: GaussianData, k: int, covariance: str) -> GaussianParams:
+def complete(given: Mapping[str, Any], data: GaussianData, family: Any) -> GaussianParams:
     """Checked starting values: uniform weights and the data's covariance where none are given; means are needed.
 
-    One component's covariance, given alone, stands for every component's.
+    One component's covariance, given alone, stands for every component's, and under mclust's names a number for that
+    number in every column.
     """
+    k, covariance = family.n_components, family.covariance
     if "means" not in given:
         raise InputError("a start for a Gaussian mixture needs means: equal means are a saddle EM cannot leave.")
     d = data.X.shape[1]
     means = real_array(given["means"], "means")
     means = shaped(means[:, None] if means.ndim == 1 and d == 1 else means, (k, d), "means")
     weights = shaped(real_array(given.get("weights", np.full(k, 1 / k)), "weights"), (k,), "weights")
-    wide = structures.compress(covariance, data.covariance, k)
+    wide = _within(structures.compress(covariance, data.covariance, k), family, d)
     covariances = real_array(given.get("covariances", wide), "covariances")
-    if covariances.shape == wide.shape[1:] and not structures.is_shared(covariance):
+    if covariances.ndim == 0 and covariance not in PLAIN:
+        covariances = above(covariances, 0, "covariances") * np.eye(d)
+    if covariances.shape == wide.shape[1:] and covariance != "tied":
         covariances = np.broadcast_to(covariances, wide.shape).copy()
-    return GaussianParams(weights, means, covariances).checked(covariance)
+    params = GaussianParams(weights, means, covariances).checked(covariance)
+    if structures.strays(covariance, params.covariances):
+        raise InputError(
+            f"covariances are not of the structure {covariance}; give such matrices, or one for every component."
+        )
+    if not np.allclose(_within(covariances, family, d), covariances, rtol=1e-8, atol=1e-12 * covariances.max()):
+        raise InputError(
+            f"the eigenvalues of covariances are further apart than eigenvalue_ratio = {family.eigenvalue_ratio:g}; "
+            "bring them closer, or leave covariances out."
+        )
+    return params
 
 
 def draw(family: Any, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
     """Means at chosen rows and wide covariances, or those of a partition; distances in standard units."""
-    k, covariance = family.n_components, family.covariance
+    (k, d), covariance = (family.n_components, data.X.shape[1]), family.covariance
     scale = np.where(data.scale > 0, data.scale, 1.0)
     points = (data.X - data.mean) / scale
     if how in ("random_responsibilities", "hierarchical"):
-        neutral = GaussianParams(np.full(k, 1 / k), np.tile(data.mean, (k, 1)), _wide(data, k, covariance))
+        neutral = GaussianParams(
+            np.full(k, 1 / k), np.tile(data.mean, (k, 1)), _within(_wide(data, k, covariance), family, d)
+        )
         if how == "random_responsibilities":
             return random_responsibilities(family, data, rng, neutral)
         return _of_partition(family, data, ward(points, data.row_weights, data.labels, k, rng), neutral)
     rows = choose_rows(points, data.row_weights, k, rng, "k-means++" if how == "kmeans" else how)
     centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
-    seeds = GaussianParams(np.full(k, 1 / k), centers, _wide(data, k, covariance))
+    seeds = GaussianParams(np.full(k, 1 / k), centers, _within(_wide(data, k, covariance), family, d))
     if how == "random_scales":
-        factors = 10.0 ** -rng.uniform(0, 4, size=() if structures.is_shared(covariance) else k)
-        return replace(seeds, covariances=seeds.covariances * _along(factors, seeds.covariances))
+        factors = 10.0 ** -rng.uniform(0, 4, size=() if structures.one_volume(covariance) else k)
+        spread = seeds.covariances * _along(factors, seeds.covariances)
+        return replace(seeds, covariances=_within(spread, family, d))
     if how != "kmeans":
         return seeds
 
@@ -103,10 +120,20 @@ def _of_partition(family: Any, data: GaussianData, partition: Integers, seeds: G
     thin = structures.relative_eigenvalues(covariance, solution.covariances, data.covariance) < THIN
     if not thin.any():
         return solution
-    if structures.is_shared(covariance):
+    if covariance not in structures.SEPARATE:  # one component's covariance cannot be replaced alone
         return replace(solution, covariances=seeds.covariances)
     thin = _along(thin, seeds.covariances)
-    return replace(solution, covariances=np.where(thin, seeds.covariances, solution.covariances))
+    mixed = np.where(thin, seeds.covariances, solution.covariances)
+    return replace(solution, covariances=_within(mixed, family, data.X.shape[1]))
+
+
+def _within(covariances: Array, family: Any, d: int) -> Array:
+    """The field `covariances` brought within the family's bound on the ratio of eigenvalues, if it has one."""
+    if family.eigenvalue_ratio is None:
+        return covariances
+    k, covariance = family.n_components, family.covariance
+    expanded = structures.expand(covariance, covariances, k, d)
+    return structures.field(covariance, structures.truncated(expanded, np.ones(k), family.eigenvalue_ratio))
 
 
 def _wide(data: GaussianData, k: int, covariance: str) -> Array:
