@@ -105,7 +105,10 @@ class _Line:
 
 def _moved_most(before: Any, after: Any) -> str:
     """The field that a coordinate moves most, with its index."""
-    changes = {name: np.abs(np.asarray(getattr(after, name)) - value) for name, value in record_fields(before).items()}
+    changes = {
+        name: np.round(np.abs(np.asarray(getattr(after, name)) - value), 12)  # two weights that move alike: the first
+        for name, value in record_fields(before).items()
+    }
     name = max(changes, key=lambda n: float(changes[n].max(initial=0)))
     index = np.unravel_index(int(changes[name].argmax()), changes[name].shape)
     return f"free coordinate of {name}" + (f"[{', '.join(map(str, index))}]" if index else "")

@@ -172,7 +172,7 @@ def test_what_some_k_exclude_is_a_row():
 
 def test_all_is_what_the_family_knows():
     found = eb.select("gaussian_mixture", X, 1, settings={"covariance": "all"}, n_starts=1)
-    assert [c.structure for c in found.candidates] == list(FAMILIES["gaussian_mixture"].settings["covariance"])
+    assert [c.structure for c in found.candidates] == list(FAMILIES["gaussian_mixture"].distinct["covariance"])
     one = eb.select("gaussian_mixture", X, 1, settings={"covariance": "diag"}, n_starts=1)
     assert (one.settings, one.candidates[0].settings) == ({"covariance": "diag"}, {})
 
