@@ -555,3 +555,12 @@ def test_the_posterior_of_the_precisions_is_where_the_evidence_is():
         found["alpha"][0, :50], found["beta"][0, :50], problem.data, np.random.default_rng(0)
     )
     assert drawn.shape == (50, 10)
+
+
+def test_under_a_prior_no_estimate_lies_at_infinity():
+    x, t = np.linspace(0, 1, 20), np.random.default_rng(3).normal(size=20)
+    given = {"settings": {"basis": "polynomial", "degree": 3, "intercept": False}, "n_starts": 3}
+    assert [event.kind for event in eb.fit("linear_evidence", {"X": x, "t": t}, **given).events] == ["boundary"]
+    fit = eb.fit("linear_evidence", {"X": x, "t": t}, prior="default", **given)
+    assert fit.status is Status.CONVERGED
+    assert fit.events == ()

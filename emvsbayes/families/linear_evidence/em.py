@@ -36,6 +36,7 @@ from emvsbayes.families.linear_evidence.bases import (
 from emvsbayes.families.linear_evidence.records import LinearData, LinearParams, LinearPrior
 
 SINGULAR = 1e-10  # noise variance relative to that of t, below which a perfect fit has collapsed
+PULL = 1e-9  # what rounding leaves over of a count; a prior leaves more
 BEYOND = 10.0 ** np.linspace(0.1, 10, 34)  # multiples of a precision at which its optimum is looked for
 DECADES = {"kmeans": 0.0, "k-means++": 0.5, "random_rows": 1.0, "random_scales": 2.0}  # how far starts are spread
 NORMAL_95 = 1.959963984540054  # the 97.5 % quantile of N(0, 1)
@@ -277,13 +278,13 @@ class LinearEvidence:
                         "and the evidence grows without bound in beta."
                     )
                     events.append(Event("singular", -1, (), relative, sentence))
-            elif self._excess(params, seen, "beta").min() > 0:
+            elif self._flat(params, stats, "beta") and self._excess(params, seen, "beta").min() > 0:
                 sentence = (
                     f"beta is {params.beta:.3g}, and the evidence rises with every larger beta: the basis fits t "
                     "without noise, and the estimate lies on the boundary, which EM nears ever more slowly."
                 )
                 events.append(Event("boundary", -1, (), relative, sentence))
-        if "alpha" not in self.fixed and self._excess(params, seen, "alpha").min() > 0:
+        if self._flat(params, stats, "alpha") and self._excess(params, seen, "alpha").min() > 0:
             sentence = (
                 f"alpha is {params.alpha:.3g}, and the evidence rises with every larger alpha: the basis explains "
                 "nothing of t, the weights shrink to 0, and the estimate lies on the boundary, which EM nears ever "
@@ -291,6 +292,17 @@ class LinearEvidence:
             )
             events.append(Event("boundary", -1, (), self.effective_parameters(params, data), sentence))
         return tuple(events)
+
+    def _flat(self, params: LinearParams, stats: LinearStats, name: str) -> bool:
+        """Whether a precision is free and without a prior: only then can its optimum lie at infinity.
+
+        The M-step has solved count - α ww + 2 (a - 1) - 2 b α = 0, so that what the data's own counts leave over is
+        the prior's pull; and the rate b of a Gamma prior, always above 0, holds every large α back.
+        """
+        if name in self.fixed:
+            return False
+        count, total = (stats.count, stats.ww) if name == "alpha" else (stats.n, stats.rss)
+        return abs(count - getattr(params, name) * total) <= PULL * count
 
     def _excess(self, params: LinearParams, seen: Spectrum, name: str) -> Array:
         """2 ∂ ln p(t) / ∂ ln α (or β) at multiples of the precision, relative to Σ γ_i (or N): above 0, it should grow.
