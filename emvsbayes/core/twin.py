@@ -49,6 +49,9 @@ class Twin:
         The E-step that the family stands for: exact, or hard for K-means.
     components : bool
         Whether the model has components; without them n_components may be left out.
+    log_scale : frozenset
+        Fields of positive numbers that are compared by their logarithms: a mean and a standard deviation say nothing
+        of a posterior that spreads over powers of ten.
     """
 
     summary: str
@@ -62,6 +65,7 @@ class Twin:
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     e_step: str = "exact"
     components: bool = True
+    log_scale: frozenset[str] = frozenset()
 
     def record(self, family: Any) -> Any:
         """The type of this family's parameters: `params`, or its own where a setting changes them."""
