@@ -40,9 +40,7 @@ class Scalar:
         return np.log(value) if self.log else value
 
 
-def scalars(
-    params: Any, family: Any, columns: Sequence[str], log_scale: frozenset[str] = frozenset()
-) -> list[Scalar]:
+def scalars(params: Any, family: Any, columns: Sequence[str], log_scale: frozenset[str] = frozenset()) -> list[Scalar]:
     """The free scalars of a parameter record, held fields left out; logarithms for the fields in `log_scale`."""
     found = []
     for field in params.__dataclass_fields__:

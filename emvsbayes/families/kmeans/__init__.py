@@ -22,7 +22,7 @@ Settings
     variance       σ² > 0; where absent, J / (N D) of the K-means solution, then held
     dissimilarity  of medoids: euclidean, manhattan, cosine, or precomputed: data {"dissimilarity": (N, N)}
 
-J never rises in either half-step of batch and medoids; online it may.
+J never rises in either half-step of batch and medoids; in the first pass of online it may.
 
 Prior (MAP adds it to the statistics, as precision 1/s² at m beside the data's N_k/σ²)
     μ_kd ~ N(m_d, s_d²);  by default m the column means and s three column standard deviations, which looks at the data

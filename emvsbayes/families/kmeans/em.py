@@ -271,7 +271,7 @@ class KMeans:
             j = distortion_of(run.objective - run.log_prior, self.variance, total_weight, *run.params.centers.shape)
             found.append(f"distortion J {j:.6g}")
         if self.method == "online":
-            found.append("online: J may rise; a fresh assignment of every row is scored after each pass")
+            found.append("online: J may rise in the first pass; a fresh assignment of every row is scored after each")
         return found
 
     # free coordinates
