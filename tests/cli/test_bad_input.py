@@ -136,7 +136,7 @@ CASES = {
     "a seed below zero": (table(), [*GAUSS, "--seed", "-1"], ["seed", "-1"]),
     "ragged lines": ("a,b\n1,2\n3\n", GAUSS, ["line 3", "1 cells", "2"]),
     "two columns of a name": ("a,a\n1,2\n3,4\n", GAUSS, ["two columns of the same name"]),
-    "bytes that are no text": (b"a,b\n\xff\xfe,2\n", GAUSS, ["d.csv", "cannot be read as .csv"]),
+    "bytes that are no text": (b"a,b\n\xff\xfe,2\n", GAUSS, ["d.csv", "not text in UTF-8"]),
     "dependent columns": (
         "a,b\n" + "".join(f"{i},{2 * i}\n" for i in range(9)),
         GAUSS,

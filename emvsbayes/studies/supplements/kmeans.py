@@ -54,7 +54,9 @@ def _half_steps(problem: Any, fits: Any) -> Supplement:
         j = _distortion(data, centers, labels)
         rows.append([f"{passes}", "E: every row to its nearest centre", j, moved])
         plots.append(_panel(points[kept], columns, labels[kept], centers, f"pass {passes}, E: J = {j:.4g}"))
-    falls = "J falls or stays at every half-step" if family.method == "batch" else "Online, J may rise in the first pass"
+    falls = (
+        "J falls or stays at every half-step" if family.method == "batch" else "Online, J may rise in the first pass"
+    )
     return Supplement(
         "K-means, half-step by half-step",
         [
