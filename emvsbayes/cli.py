@@ -237,7 +237,13 @@ def simulate_command(fit: Path, like: Path, out: Path | None, seed: int) -> None
         raise InputError(f"{fit} does not exist or is not a file; write a fit with `emvsbayes em ... --json`.")
     if out is not None:
         writable(out.parent)
-    text = Fit.from_json(fit.read_text(encoding="utf-8")).simulate(like, seed=seed).to_csv()
+        if out.is_dir():
+            raise InputError(f"{out} is a folder; name the file to write the rows to.")
+    try:
+        written = fit.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{fit} is not the JSON of a fit; write one with `emvsbayes em ... --json`.") from None
+    text = Fit.from_json(written).simulate(like, seed=seed).to_csv()
     click.echo(text, nl=False) if out is None else write_text(text, out)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, whole_number
+from emvsbayes.core.checks import Array, real_array, whole_number
 from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import plain, record_fields
@@ -17,6 +17,7 @@ from emvsbayes.core.starts import Restart
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
+from emvsbayes.problem import read_settings
 from emvsbayes.tables import Table, as_table
 
 
@@ -231,15 +232,20 @@ class Fit:
             if name not in FAMILIES:
                 raise unknown("family", name, FAMILIES)
             twin = FAMILIES[name]
-            family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
+            chosen, _ = read_settings(name, twin, raw["settings"])
+            k = whole_number(raw["n_components"], 1, "n_components")
+            family = twin.family(n_components=k, fixed=frozenset(raw["fixed"]), **chosen)
             prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
             found = [
                 Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"])
                 for r in raw["restarts"]
             ]
+            best = _run_from_dict(raw["fit"], twin.record(family))
+            if best.status.usable:  # a collapsed fit keeps what it had
+                family.check_params(best.params)
             return cls(
                 family,
-                _run_from_dict(raw["fit"], twin.record(family)),
+                best,
                 tuple(found),
                 prior,
                 Stop(**raw["stop"]),
@@ -248,7 +254,9 @@ class Fit:
                 tuple(raw["columns"]),
                 Plan(**raw["plan"]),
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except InputError as error:
+            raise InputError(f"this fit cannot be used: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
 
 
@@ -279,7 +287,7 @@ def _or_nan(value: Any) -> Any:
 
 def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
     def record(values: Mapping[str, Any]) -> Any:
-        return params(**{name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
+        return params(**{name: real_array(value, name) for name, value in values.items()})
 
     return Run(
         start=record(raw["start"]),

@@ -171,7 +171,7 @@ def _read_csv(path: Path) -> Table:
     filled = [at for at, (_, row) in enumerate(lines) if any(cell.strip() for cell in row)]
     if not filled:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
-    last = max(at for at, (_, row) in enumerate(lines) if len(row) > 1 or at in filled[-1:])
+    last = max(at for at, (_, row) in enumerate(lines) if len(row) > 1 or at == filled[-1])
     rows = lines[filled[0] : last + 1]
     header = [cell.strip() for cell in rows[0][1]]
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):

@@ -112,6 +112,10 @@ class Family(Protocol):
         """Checked starting values from some of the fields; the others take neutral values."""
         ...
 
+    def check_params(self, params: Any) -> None:
+        """Raise where these parameters, read from a file, are not possible ones of this family."""
+        ...
+
     def init(self, data: Any, rng: np.random.Generator, how: str) -> Any:
         """Starting values by one of the methods of `core.starts`."""
         ...

@@ -564,3 +564,9 @@ def test_under_a_prior_no_estimate_lies_at_infinity():
     fit = eb.fit("linear_evidence", {"X": x, "t": t}, prior="default", **given)
     assert fit.status is Status.CONVERGED
     assert fit.events == ()
+
+
+@pytest.mark.parametrize("settings", [{"n_basis": 10**9}, {"basis": "polynomial", "degree": 100_000}])
+def test_more_functions_than_memory_holds_are_refused(settings):
+    with pytest.raises(InputError, match="lower n_basis or degree"):
+        pose("linear_evidence", sine(), settings=settings)

@@ -144,6 +144,10 @@ class Coins:
         probs = real_array(given["probs"], "probs", ndim=1)
         return CoinsParams(shaped(weights, (k,), "weights"), shaped(probs, (k,), "probs")).checked()
 
+    def check_params(self, params: CoinsParams) -> None:
+        """Raise where these are no parameters of K coins."""
+        shaped(params.checked().weights, (self.n_components,), "weights")
+
     def init(self, data: CoinsData, rng: np.random.Generator, how: str) -> CoinsParams:
         """K-means on the observed rates, or rates drawn from Beta(h + ½, m - h + ½) of K chosen trials.
 

@@ -184,6 +184,12 @@ class KMedoids:
             raise InputError("a medoid must be a row of positive weight.")
         return MedoidParams(medoids)
 
+    def check_params(self, params: MedoidParams) -> None:
+        """Raise where these are no K distinct rows."""
+        rows = shaped(params.medoids, (self.n_components,), "medoids").tolist()
+        if min(rows) < 0 or len(set(rows)) < len(rows):
+            raise InputError(f"medoids must be distinct rows counted from 0; they are {rows}.")
+
     def init(self, data: KMeansData, rng: np.random.Generator, how: str) -> MedoidParams:
         """Distinct rows: uniformly for the random methods, otherwise each ∝ its dissimilarity to the nearest so far."""
         far, k = self.dissimilarities(data), self.n_components

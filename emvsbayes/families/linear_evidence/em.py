@@ -38,6 +38,7 @@ from emvsbayes.families.linear_evidence.records import LinearData, LinearParams,
 SINGULAR = 1e-10  # noise variance relative to that of t, below which a perfect fit has collapsed
 PULL = 1e-9  # what rounding leaves over of a count; a prior leaves more
 BEYOND = 10.0 ** np.linspace(0.1, 10, 34)  # multiples of a precision at which its optimum is looked for
+MOST_FUNCTIONS, MOST_ENTRIES = 5_000, 200_000_000  # M and N·M beyond which the decomposition takes gigabytes
 DECADES = {"kmeans": 0.0, "k-means++": 0.5, "random_rows": 1.0, "random_scales": 2.0}  # how far starts are spread
 NORMAL_95 = 1.959963984540054  # the 97.5 % quantile of N(0, 1)
 
@@ -110,8 +111,19 @@ class LinearEvidence:
             raise InputError(
                 f"t is {present[0]:g} in every row of positive weight; nothing varies that a regression could explain."
             )
+        functions = self._n_functions(data)
+        if functions > MOST_FUNCTIONS or functions * data.n_rows > MOST_ENTRIES:
+            raise InputError(
+                f"{functions} basis functions of {data.n_rows} rows are too many to hold; at most {MOST_FUNCTIONS}, "
+                f"and {MOST_ENTRIES} values in all, can be used: lower n_basis or degree."
+            )
         if not self.spectrum(data).scales.any():
             raise InputError("every basis function is 0 in every row of positive weight; choose another basis.")
+
+    def _n_functions(self, data: LinearData) -> int:
+        """M, before any of them is built."""
+        each = {"identity": 1, "polynomial": self.degree}.get(self.basis, self.n_basis)
+        return each * data.X.shape[1] + int(self.intercept)
 
     def basis_functions(self, data: LinearData) -> Basis:
         """φ, its centres spread over the range in the settings, or over that of these data."""
@@ -245,6 +257,10 @@ class LinearEvidence:
         alpha = real_array(given.get("alpha", 2 * neutral.alpha), "alpha")
         beta = real_array(given.get("beta", 2 * neutral.beta), "beta")
         return LinearParams(alpha, beta).checked()
+
+    def check_params(self, params: LinearParams) -> None:
+        """Raise where these are no precisions."""
+        params.checked()
 
     def init(self, data: LinearData, rng: np.random.Generator, how: str) -> LinearParams:
         """Half of the variance of t each, times factors drawn log-uniformly within the decades of the method."""
