@@ -171,7 +171,7 @@ class Fit:
         kind = "maximum likelihood" if self.prior is None else "MAP"
         kind += f", {self.plan.words}" if self.plan.words else ""
         singular = sum(not r.run.status.usable for r in self.restarts)
-        optima = ", ".join(f"{objective:.4f} ({count})" for objective, count in self.optima[:8])
+        optima = ", ".join(f"{objective + 0.0:.4f} ({count})" for objective, count in self.optima[:8])
         lines = [
             f"{self.family.name}, K = {self.family.n_components}, {kind}",
             f"{self.status.value}",

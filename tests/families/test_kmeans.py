@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 import emvsbayes as eb
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.errors import InputError
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import Status
 from emvsbayes.families.kmeans.distortion import distortion_of
@@ -512,3 +513,22 @@ def test_simulation_draws_every_cluster_alike():
     for k in range(2):
         assert np.abs(x[z == k].mean(axis=0) - fit.params.centers[k]).max() < 0.05
         np.testing.assert_allclose(np.cov(x[z == k].T), fit.family.variance * np.eye(2), atol=0.08)
+
+
+def test_rounding_in_a_dissimilarity_matrix_is_no_error():
+    D = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))
+    rough = D.copy()
+    rough[0, 0], rough[1, 2] = 1e-16, -2e-16
+    settings = {"method": "medoids", "dissimilarity": "precomputed"}
+    given = {"n_components": 2, "settings": settings, "start": {"medoids": [0, 5]}}
+    found = eb.fit("kmeans", {"dissimilarity": rough}, **given)
+    D[1, 2] = 0.0
+    assert found.run.objective == eb.fit("kmeans", {"dissimilarity": D}, **given).run.objective
+    rough[0, 0] = 1e-6
+    with pytest.raises(InputError, match="set the diagonal to 0"):
+        eb.fit("kmeans", {"dissimilarity": rough}, **given)
+
+
+def test_no_distortion_is_zero_and_not_minus_zero():
+    fit = eb.fit("kmeans", [[0.0], [1.0]], n_components=2, settings={"method": "medoids"})
+    assert "distortion J 0 (" in fit.summary()
