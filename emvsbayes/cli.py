@@ -114,6 +114,9 @@ def list_command() -> None:
             f"{key}: {', '.join(values)}" for key, values in {**twin.settings, **twin.shorthand}.items()
         )
         click.echo(f"  {name:<18} {twin.summary} ({settings})")
+        for words, what in twin.variants.items():
+            click.echo(f"    {words:<20} {what}")
+    click.echo("  --e-step hard is hard EM for every mixture: q is one-hot, each row belongs to one component")
     click.echo("studies")
     width = max(map(len, STUDIES))
     for name, study in STUDIES.items():

@@ -121,6 +121,12 @@ def pose(
     return problem
 
 
+def require_twin(problem: Problem) -> None:
+    """Raise, with the reason, where this family with these settings has no PyMC side."""
+    if "twin" not in problem.family.capabilities:
+        raise InputError(problem.family.absent["twin"])
+
+
 def identify(
     family: Any, settings: Mapping[str, Any] | None, n_components: int | None, fixed: Mapping[str, Any] | None
 ) -> tuple[str, dict[str, Any], int]:

@@ -16,7 +16,7 @@ from emvsbayes.core.records import plain
 from emvsbayes.fits import Fit
 from emvsbayes.fitting import as_stop, check_request, settle
 from emvsbayes.plan import read_plan
-from emvsbayes.problem import identify, pose
+from emvsbayes.problem import identify, pose, require_twin
 from emvsbayes.studies.assembly import Clock, Say, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
 from emvsbayes.tables import Table, as_table
@@ -183,6 +183,7 @@ def _compare(
         labels=labels,
         sample_weight=sample_weight,
     )
+    require_twin(problem)
     prior = problem.prior(study.prior)
     if prior is None:
         raise InputError("a comparison needs a prior: 'default', a mapping, or a prior record.")

@@ -203,7 +203,7 @@ def test_list(call):
     assert done.stderr == ""
     for name in (*eb.FAMILIES, *eb.STUDIES):
         assert name in done.stdout
-    for word in ("full", "tied", "diag", "spherical", "EII", "fixed"):
+    for word in ("full", "tied", "diag", "spherical", "EII", "fixed", "online", "medoids", "hard EM"):
         assert word in done.stdout
 
 

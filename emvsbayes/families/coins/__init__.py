@@ -31,6 +31,7 @@ TWIN = Twin(
     params=CoinsParams,
     prior=CoinsPrior,
     builder="emvsbayes.families.coins.bayes:build",
+    variants={"--e-step hard": "hard EM: every trial to its more probable coin"},
     prior_on={"probs": "the probability of heads", "weights": "the first K-1 weights"},
     shorthand={"weights": {"fixed": "weights", "free": ""}},
 )

@@ -71,6 +71,11 @@ TWIN = Twin(
     params=KMeansParams,
     prior=KMeansPrior,
     builder="emvsbayes.families.kmeans.bayes:build",
+    variants={
+        "--set method=online": "online: one row at a time, centres as running means",
+        "--set method=medoids": "K-medoids: prototypes are rows, any dissimilarity; J only, no density and no twin",
+        "--e-step exact": "soft K-means: EM of the same model with the posterior as q",
+    },
     prior_on={"centers": "the centres themselves"},
     settings={"method": METHODS, "dissimilarity": DISSIMILARITIES, "variance": Free("a number > 0", read_variance)},
     e_step="hard",

@@ -88,7 +88,7 @@ class KMedoids:
     capabilities = frozenset({"rowwise", "components"})
     absent = MappingProxyType(
         {
-            "density": NO_DENSITY.format("no likelihood"),
+            "density": NO_DENSITY.format("no likelihood, and nothing to draw new rows from"),
             "twin": NO_DENSITY.format("nothing to sample or to compare"),
             "conjugate": NO_DENSITY.format("no prior to add"),
             "bounded": NO_DENSITY.format("no likelihood to be bounded"),
