@@ -121,8 +121,17 @@ class Fit:
             raise InputError(f"{self.family.name} has no components, and so no responsibilities.")
 
     def log_score(self, X: Any) -> float:
-        """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible."""
+        """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible.
+
+        Where one latent is shared by all rows, as the weights of a regression, ln p(t | x, training data, params).
+        """
         data = self._read(X)
+        if shared := getattr(self.family, "log_predictive", None):
+            if self.q is None:
+                raise InputError(
+                    "a fit read from JSON holds no posterior to predict with; fit the training data again."
+                )
+            return shared(self.q, self.params, data) / float(data.row_weights.sum())
         return self.family.log_likelihood(self.params, data) / float(data.row_weights.sum())
 
     def _read(self, X: Any) -> Any:

@@ -11,6 +11,7 @@ What only some families have is looked up by name, and its absence is an answer:
     schedule                           a schedule of the family's own (online K-means); None takes all rows at once
     e_steps                            the E-steps it allows, where not all of `core.schedules.E_STEPS`
     described()                        the settings in words, where some are not in use
+    log_predictive(q, params, data)    score of new rows, where they share a latent with the training rows
     remarks(run, total_weight, e_step) what a summary adds
 """
 

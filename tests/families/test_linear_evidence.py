@@ -570,3 +570,15 @@ def test_under_a_prior_no_estimate_lies_at_infinity():
 def test_more_functions_than_memory_holds_are_refused(settings):
     with pytest.raises(InputError, match="lower n_basis or degree"):
         pose("linear_evidence", sine(), settings=settings)
+
+
+def test_new_rows_are_scored_given_the_training_rows():
+    """The score is that of the predictive density, and not the evidence of the new rows as data of their own."""
+    train, new = sine(), {"X": [0.15, 0.4, 0.8], "t": [0.9, 0.5, -1.0]}
+    fit = eb.fit("linear_evidence", train)
+    problem = pose("linear_evidence", train)
+    mean, variance = problem.family.predictive(fit.params, problem.data, new["X"])
+    expected = stats.norm(mean, np.sqrt(variance)).logpdf(new["t"]).mean()
+    assert fit.log_score(new) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="holds no posterior to predict with"):
+        eb.Fit.from_json(fit.to_json()).log_score(new)

@@ -364,6 +364,13 @@ class LinearEvidence:
         variance = ((design @ q.axes @ q.root) ** 2).sum(axis=1)
         return design @ q.mean, variance + (1 / params.beta if noise else 0.0)
 
+    def log_predictive(self, q: Gaussian, params: LinearParams, data: LinearData) -> float:
+        """Σ_n w_n ln N(t_n | mᵀφ_n, φ_nᵀSφ_n + 1/β) of new rows, each by itself; q = N(m, S) is p(w | training data)."""
+        design = self.basis_functions(data).design(data.X)
+        variance = ((design @ q.axes @ q.root) ** 2).sum(axis=1) + 1 / params.beta
+        misfit = (data.t - design @ q.mean) ** 2 / variance
+        return float(-0.5 * data.row_weights @ (LOG_2PI + np.log(variance) + misfit))
+
     def band(self, params: LinearParams, data: LinearData, n: int = 200) -> tuple[Array, Array, Array, Array] | None:
         """x (n,) over the range of the data, the predictive mean, and its 95 % band; None for several columns."""
         if data.X.shape[1] != 1:
