@@ -80,6 +80,7 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
         click.option("--weights", help="Column of sample weights."),
         click.option("--start", help="Starting values: JSON, or a .json or .toml file, or a starting method."),
+        click.option("--fixed", help="Fields to hold at given values: JSON, or a .json or .toml file."),
         click.option("--starts", "n_starts", type=int, help="Number of starts; 20 by default."),
         click.option("--e-step", help="exact or hard; by default what the family stands for."),
         click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
@@ -285,6 +286,8 @@ def structured(value: str | None, what: str, names: tuple[str, ...]) -> Any:
         raise InputError(f"the {what} file {value} does not exist; check the path.") from None
     except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the {what} is not valid JSON or TOML: {error}.") from None
+    if not names:
+        raise InputError(f"{what} must be JSON such as {{...}}, or a .json or .toml file; it is {value!r}.")
     raise unknown(what, value, names)
 
 
@@ -307,6 +310,7 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
         **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "e_step", "seed")},
         "settings": settings,
         "start": start,
+        "fixed": structured(options.pop("fixed"), "fixed", names=()),
         "stop": {name: value for name, value in stop.items() if value is not None},
     }
     special = {"labels": options.pop("labels"), "sample_weight": options.pop("weights")}

@@ -136,6 +136,11 @@ def run_study(
     command = f"emvsbayes run {study.name}"
     sampling = sampling and study.sampling
     source = study.table()
+    if data is not None and study.photograph is not None:
+        raise InputError(
+            f"the pages of {study.name} show the photograph {study.photograph.file}, pixel by pixel, and take no other "
+            "data; use `emvsbayes compare` for a file of your own."
+        )
     if data is not None:
         path = Path(data).resolve()
         command += f" --data {data}"

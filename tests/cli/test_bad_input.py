@@ -163,6 +163,22 @@ def one_sentence(done, words, out=True):
         assert word in errors[0], errors[0]
 
 
+@pytest.mark.parametrize(("words", "named"), [
+    (["--fixed", "weights"], ["fixed must be JSON"]),
+    (["--fixed", '{"wheights": [0.5, 0.5]}'], ["unknown fixed field", "weights"]),
+    (["--fixed", "nowhere.json"], ["nowhere.json does not exist"]),
+])  # fmt: skip
+def test_held_fields_that_cannot_be_held(words, named, here, call):
+    (here / "d.csv").write_text("a,b\n1,2\n3,1\n0,1\n")
+    one_sentence(call("em", "d.csv", *GAUSS, *words), named)
+
+
+def test_a_photograph_takes_no_other_data(here, call):
+    (here / "d.csv").write_text("a,b\n1,2\n3,1\n0,1\n")
+    done = call("run", "image-segmentation", "--data", "d.csv", "--no-sampling", "--out", "out")
+    one_sentence(done, ["show the photograph", "emvsbayes compare"])
+
+
 @pytest.mark.parametrize("command", ["em", "compare"])
 @pytest.mark.parametrize("name", CASES)
 def test_bad_input(name, command, here, call, listing):
