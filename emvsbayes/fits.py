@@ -179,11 +179,12 @@ class Fit:
         """The fit in a few lines of text."""
         kind = "maximum likelihood" if self.prior is None else "MAP"
         kind += f", {self.plan.words}" if self.plan.words else ""
+        components = f"K = {self.family.n_components}, " if "components" in self.family.capabilities else ""
         singular = sum(not r.run.status.usable for r in self.restarts)
         optima = ", ".join(f"{objective + 0.0:.4f} ({count})" for objective, count in self.optima[:8])
         lines = [
-            f"{self.family.name}, K = {self.family.n_components}, {kind}",
-            f"{self.status.value}",
+            f"{self.family.name}, {components}{kind}",
+            self._status_sentence(),
             *self._scores(),
             f"{self.passes} passes; still to gain: "
             + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
@@ -197,6 +198,12 @@ class Fit:
             lines += remarks(self.run, self.total_weight, self.e_step)
         lines += [f"note: {event}" for event in self.events]
         return "\n".join(lines)
+
+    def _status_sentence(self) -> str:
+        """The status with its remedy, in the words of the family where it has its own."""
+        if self.status is Status.MAX_PASSES and any(e.kind == "boundary" and e.component < 0 for e in self.events):
+            return "A boundary estimate: the optimum lies at infinity, and passes only near it; see the note."
+        return getattr(self.family, "status_sentences", {}).get(self.status.name, self.status.value)
 
     def _scores(self) -> list[str]:
         """The scores in a line; none for a model without density."""

@@ -12,6 +12,7 @@ What only some families have is looked up by name, and its absence is an answer:
     e_steps                            the E-steps it allows, where not all of `core.schedules.E_STEPS`
     described()                        the settings in words, where some are not in use
     log_predictive(q, params, data)    score of new rows, where they share a latent with the training rows
+    status_sentences                   sentences in the place of those of `Status`, where these speak of components
     remarks(run, total_weight, e_step) what a summary adds
 """
 

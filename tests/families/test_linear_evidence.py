@@ -582,3 +582,17 @@ def test_new_rows_are_scored_given_the_training_rows():
     assert fit.log_score(new) == pytest.approx(expected, rel=1e-12)
     with pytest.raises(InputError, match="holds no posterior to predict with"):
         eb.Fit.from_json(fit.to_json()).log_score(new)
+
+
+def test_a_summary_speaks_of_the_evidence_and_not_of_components():
+    x, t = np.linspace(0, 1, 20), np.random.default_rng(3).normal(size=20)
+    settings = {"basis": "polynomial", "degree": 3, "intercept": False}
+    boundary = eb.fit("linear_evidence", {"X": x, "t": t}, settings=settings, n_starts=1)
+    first, second, *_ = boundary.summary().splitlines()
+    assert first == "linear_evidence, maximum likelihood"
+    assert boundary.status is Status.MAX_PASSES
+    assert second.startswith("A boundary estimate: ")
+    assert "give alpha a prior" in boundary.summary()
+    perfect = eb.fit("linear_evidence", {"X": x, "t": 2 * x}, settings={"basis": "identity"}, n_starts=1)
+    assert perfect.status is Status.SINGULAR
+    assert "component" not in perfect.summary()

@@ -75,6 +75,12 @@ class LinearEvidence:
             "bounded": "Where the basis fits t perfectly, the evidence grows without bound in beta.",
         }
     )
+    status_sentences = MappingProxyType(
+        {
+            "SINGULAR": "Singular: the evidence is unbounded in beta where the basis fits t perfectly; use a prior (MAP), "
+            "hold beta, or take fewer basis functions.",
+        }
+    )
     component_axes = MappingProxyType({})
     default_prior_note = (
         "The default prior looks at the data: its rates come from the variance of t and the size of the basis "
@@ -297,14 +303,15 @@ class LinearEvidence:
             elif self._flat(params, stats, "beta") and self._excess(params, seen, "beta").min() > 0:
                 sentence = (
                     f"beta is {params.beta:.3g}, and the evidence rises with every larger beta: the basis fits t "
-                    "without noise, and the estimate lies on the boundary, which EM nears ever more slowly."
+                    "without noise, and the estimate lies on the boundary, which EM nears ever more slowly; give beta a "
+                    "prior, hold it, or take fewer basis functions."
                 )
                 events.append(Event("boundary", -1, (), relative, sentence))
         if self._flat(params, stats, "alpha") and self._excess(params, seen, "alpha").min() > 0:
             sentence = (
                 f"alpha is {params.alpha:.3g}, and the evidence rises with every larger alpha: the basis explains "
                 "nothing of t, the weights shrink to 0, and the estimate lies on the boundary, which EM nears ever "
-                "more slowly."
+                "more slowly; take another basis, or give alpha a prior to keep it finite."
             )
             events.append(Event("boundary", -1, (), self.effective_parameters(params, data), sentence))
         return tuple(events)
