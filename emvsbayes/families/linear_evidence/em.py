@@ -77,8 +77,8 @@ class LinearEvidence:
     )
     status_sentences = MappingProxyType(
         {
-            "SINGULAR": "Singular: the evidence is unbounded in beta where the basis fits t perfectly; use a prior (MAP), "
-            "hold beta, or take fewer basis functions.",
+            "SINGULAR": "Singular: the evidence is unbounded in beta where the basis fits t perfectly; use a prior "
+            "(MAP), hold beta, or take fewer basis functions.",
         }
     )
     component_axes = MappingProxyType({})
@@ -303,8 +303,8 @@ class LinearEvidence:
             elif self._flat(params, stats, "beta") and self._excess(params, seen, "beta").min() > 0:
                 sentence = (
                     f"beta is {params.beta:.3g}, and the evidence rises with every larger beta: the basis fits t "
-                    "without noise, and the estimate lies on the boundary, which EM nears ever more slowly; give beta a "
-                    "prior, hold it, or take fewer basis functions."
+                    "without noise, and the estimate lies on the boundary, which EM nears ever more slowly; give beta "
+                    "a prior, hold it, or take fewer basis functions."
                 )
                 events.append(Event("boundary", -1, (), relative, sentence))
         if self._flat(params, stats, "alpha") and self._excess(params, seen, "alpha").min() > 0:
@@ -372,7 +372,7 @@ class LinearEvidence:
         return design @ q.mean, variance + (1 / params.beta if noise else 0.0)
 
     def log_predictive(self, q: Gaussian, params: LinearParams, data: LinearData) -> float:
-        """Σ_n w_n ln N(t_n | mᵀφ_n, φ_nᵀSφ_n + 1/β) of new rows, each by itself; q = N(m, S) is p(w | training data)."""
+        """Σ_n w_n ln N(t_n | mᵀφ_n, φ_nᵀSφ_n + 1/β) of new rows, one by one; q = N(m, S) is p(w | training data)."""
         design = self.basis_functions(data).design(data.X)
         variance = ((design @ q.axes @ q.root) ** 2).sum(axis=1) + 1 / params.beta
         misfit = (data.t - design @ q.mean) ** 2 / variance
