@@ -53,7 +53,8 @@ def draw(picture: Picture) -> str:
 
     what = "components" if panels[-1].weights else "curve with its band"
     label = f"{_columns(picture)}: the data and the fitted {what} at {len(panels)} stages of EM"
-    height = (WIDTH / columns * 0.78 if len(picture.columns) > 1 else 2.3) * rows + 0.45
+    tall = 0.95 if len(picture.columns) > 1 and _round(picture) else 0.78
+    height = (WIDTH / columns * tall if len(picture.columns) > 1 else 2.3) * rows + 0.45
     return svg("figure-data", label, (WIDTH, height), paint)
 
 
