@@ -186,9 +186,9 @@ class KMedoids:
 
     def check_params(self, params: MedoidParams) -> None:
         """Raise where these are no K distinct rows."""
-        rows = shaped(params.medoids, (self.n_components,), "medoids").tolist()
-        if min(rows) < 0 or len(set(rows)) < len(rows):
-            raise InputError(f"medoids must be distinct rows counted from 0; they are {rows}.")
+        rows = params.medoids.tolist()
+        if params.medoids.shape != (self.n_components,) or min(rows) < 0 or len(set(rows)) < len(rows):
+            raise InputError(f"medoids must be {self.n_components} distinct rows counted from 0; they are {rows}.")
 
     def init(self, data: KMeansData, rng: np.random.Generator, how: str) -> MedoidParams:
         """Distinct rows: uniformly for the random methods, otherwise each ∝ its dissimilarity to the nearest so far."""

@@ -63,7 +63,8 @@ class Online:
         else:
             assigned = fresh
         total = family.expect(_one_hot(assigned, len(params.centers)), data, about)
-        log_likelihood, stays = family.log_likelihood(params, data), np.array_equal(fresh, before)
+        stays = before is not None and np.array_equal(fresh, before)
+        log_likelihood = family.log_likelihood(params, data)
         found = Expectation(q, stats, log_likelihood, about, exact, total, final=stays)
         return found, (data, assigned, passes + 1)
 
