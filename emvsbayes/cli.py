@@ -85,6 +85,7 @@ def model_options(function: Callable[..., Any], *, several: bool = False) -> Cal
         click.option(
             "--start", help="Starting values: JSON, a .json or .toml file, a fit of `em --json`, or a method."
         ),
+        click.option("--fixed", help="Fields to hold at given values: JSON, or a .json or .toml file."),
         click.option(
             "--starts", "n_starts", help="Number of starts (20); 20:5 goes on with the 5 best of 20 short runs."
         ),
@@ -124,6 +125,9 @@ def list_command() -> None:
             f"{key}: {', '.join(values)}" for key, values in {**twin.settings, **twin.shorthand}.items()
         )
         click.echo(f"  {name:<18} {twin.summary} ({settings})")
+        for words, what in twin.variants.items():
+            click.echo(f"    {words:<20} {what}")
+    click.echo("  --e-step hard is hard EM for every mixture: q is one-hot, each row belongs to one component")
     click.echo("studies")
     width = max(map(len, STUDIES))
     for name, study in STUDIES.items():
@@ -282,6 +286,8 @@ def select_command(
     arguments = _model(data, model)
     if arguments.pop("e_step") is not None:
         raise InputError("select ranks by the likelihood that the family's own E-step climbs; leave --e-step out.")
+    if arguments.pop("fixed") is not None:
+        raise InputError("select counts every parameter as free; leave --fixed out.")
     given = structured("both" if both else prior, "prior", names=("none", "default", "both"))
     selection = select(
         prior=None if given == "none" else given,
@@ -336,7 +342,13 @@ def simulate_command(fit: Path, like: Path, out: Path | None, seed: int) -> None
         raise InputError(f"{fit} does not exist or is not a file; write a fit with `emvsbayes em ... --json`.")
     if out is not None:
         writable(out.parent)
-    text = Fit.from_json(fit.read_text(encoding="utf-8")).simulate(like, seed=seed).to_csv()
+        if out.is_dir():
+            raise InputError(f"{out} is a folder; name the file to write the rows to.")
+    try:
+        written = fit.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{fit} is not the JSON of a fit; write one with `emvsbayes em ... --json`.") from None
+    text = Fit.from_json(written).simulate(like, seed=seed).to_csv()
     click.echo(text, nl=False) if out is None else write_text(text, out)
 
 
@@ -399,6 +411,8 @@ def structured(value: str | None, what: str, names: tuple[str, ...]) -> Any:
         raise InputError(f"the {what} file {value} does not exist; check the path.") from None
     except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the {what} is not valid JSON or TOML: {error}.") from None
+    if not names:
+        raise InputError(f"{what} must be JSON such as {{...}}, or a .json or .toml file; it is {value!r}.")
     raise unknown(what, value, names)
 
 
@@ -424,6 +438,7 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
         **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "e_step", "seed")},
         "settings": settings,
         "start": start,
+        "fixed": structured(options.pop("fixed"), "fixed", names=()),
         "stop": {name: value for name, value in stop.items() if value is not None},
     }
     special = {"labels": options.pop("labels"), "sample_weight": options.pop("weights")}

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, whole_number
+from emvsbayes.core.checks import Array, real_array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import plain, record_fields
 from emvsbayes.core.starts import SHORT_PASSES, Restart
@@ -17,6 +17,7 @@ from emvsbayes.core.stopping import Stop
 from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
+from emvsbayes.problem import read_settings
 from emvsbayes.tables import Table, as_table
 
 
@@ -152,8 +153,17 @@ class Fit:
             raise InputError(f"{self.family.name} has no components, and so no responsibilities.")
 
     def log_score(self, X: Any) -> float:
-        """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible."""
+        """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible.
+
+        Where one latent is shared by all rows, as the weights of a regression, ln p(t | x, training data, params).
+        """
         data = self._read(X)
+        if shared := getattr(self.family, "log_predictive", None):
+            if self.q is None:
+                raise InputError(
+                    "a fit read from JSON holds no posterior to predict with; fit the training data again."
+                )
+            return shared(self.q, self.params, data) / float(data.row_weights.sum())
         return self.family.log_likelihood(self.params, data) / float(data.row_weights.sum())
 
     def _read(self, X: Any) -> Any:
@@ -205,11 +215,12 @@ class Fit:
         """The fit in a few lines of text."""
         kind = "maximum likelihood" if self.prior is None else "MAP"
         kind += f", {self.plan.words}" if self.plan.words else ""
+        components = f"K = {self.family.n_components}, " if "components" in self.family.capabilities else ""
         singular = sum(not r.run.status.usable for r in self.restarts)
-        optima = ", ".join(f"{objective:.4f} ({count})" for objective, count in self.optima[:8])
+        optima = ", ".join(f"{objective + 0.0:.4f} ({count})" for objective, count in self.optima[:8])
         lines = [
-            f"{self.family.name}, K = {self.family.n_components}, {kind}",
-            f"{self.status.value}",
+            f"{self.family.name}, {components}{kind}",
+            self._status_sentence(),
             *self._scores(),
             f"{self.passes} passes; still to gain: "
             + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
@@ -230,6 +241,12 @@ class Fit:
         count = sum(r.given_up for r in self.restarts)
         passes = sum(r.run.passes for r in self.restarts)
         return f", {count} given up after {SHORT_PASSES} passes, {passes:g} passes in all" if count else ""
+
+    def _status_sentence(self) -> str:
+        """The status with its remedy, in the words of the family where it has its own."""
+        if self.status is Status.MAX_PASSES and any(e.kind == "boundary" and e.component < 0 for e in self.events):
+            return "A boundary estimate: the optimum lies at infinity, and passes only near it; see the note."
+        return getattr(self.family, "status_sentences", {}).get(self.status.name, self.status.value)
 
     def _scores(self) -> list[str]:
         """The scores in a line; none for a model without density."""
@@ -289,15 +306,20 @@ class Fit:
             if name not in FAMILIES:
                 raise unknown("family", name, FAMILIES)
             twin = FAMILIES[name]
-            family = twin.family(n_components=raw["n_components"], fixed=frozenset(raw["fixed"]), **raw["settings"])
+            chosen, _ = read_settings(name, twin, raw["settings"])
+            k = whole_number(raw["n_components"], 1, "n_components")
+            family = twin.family(n_components=k, fixed=frozenset(raw["fixed"]), **chosen)
             prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
             found = [
                 Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"], r["given_up"])
                 for r in raw["restarts"]
             ]
+            best = _run_from_dict(raw["fit"], twin.record(family))
+            if best.status.usable:  # a collapsed fit keeps what it had
+                family.check_params(best.params)
             return cls(
                 family,
-                _run_from_dict(raw["fit"], twin.record(family)),
+                best,
                 tuple(found),
                 prior,
                 Stop(**raw["stop"]),
@@ -307,7 +329,9 @@ class Fit:
                 Plan(**raw["plan"]),
                 raw["certainty"],
             )
-        except (KeyError, TypeError, AttributeError):
+        except InputError as error:
+            raise InputError(f"this fit cannot be used: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
 
 
@@ -338,7 +362,7 @@ def _or_nan(value: Any) -> Any:
 
 def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
     def record(values: Mapping[str, Any]) -> Any:
-        return params(**{name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
+        return params(**{name: real_array(value, name) for name, value in values.items()})
 
     return Run(
         start=record(raw["start"]),

@@ -101,7 +101,7 @@ def pose(
     """
     name, settings, k = identify(family, settings, n_components, fixed)
     twin = FAMILIES[name]
-    chosen, shorthand = _settings(name, twin, settings)
+    chosen, shorthand = read_settings(name, twin, settings)
     held = {**{field: np.full(k, 1 / k) for field in shorthand}, **(fixed or {})}
     built = twin.family(n_components=k, fixed=frozenset(held), **chosen)
     known_fields = [f.name for f in fields(twin.record(built))]
@@ -119,6 +119,12 @@ def pose(
         completed = built.complete_start({**record_fields(neutral), **problem.held}, data)
         problem = replace(problem, held={field: getattr(completed, field) for field in held})
     return problem
+
+
+def require_twin(problem: Problem) -> None:
+    """Raise, with the reason, where this family with these settings has no PyMC side."""
+    if "twin" not in problem.family.capabilities:
+        raise InputError(problem.family.absent["twin"])
 
 
 def identify(
@@ -148,7 +154,7 @@ def identify(
     return name, settings, whole_number(n_components, 1, "n_components")
 
 
-def _settings(name: str, twin: Twin, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def read_settings(name: str, twin: Twin, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The settings of the family, checked, and the fields that a shorthand such as weights: fixed holds."""
     chosen, shorthand = {}, []
     for setting, value in settings.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -158,22 +159,41 @@ def _unmasked(array: np.ndarray) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if any(c.strip() for c in row)]
-    if not rows:
+    """Rows of cells; a line of separators, or an empty one below a header of one column, is a row of missing cells.
+
+    Blank lines at either end are no rows, nor are those between rows of several cells.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8; save it as CSV in that encoding.") from None
+    lines = list(enumerate(csv.reader(StringIO(text, newline="")), start=1))
+    filled = [at for at, (_, row) in enumerate(lines) if any(cell.strip() for cell in row)]
+    if not filled:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
+    last = max(at for at, (_, row) in enumerate(lines) if len(row) > 1 or at == filled[-1])
+    rows = lines[filled[0] : last + 1]
     header = [cell.strip() for cell in rows[0][1]]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise InputError(
+                f"the cells of {path} seem to be separated by {name} ({header[0]!r}); separate them by commas."
+            )
     if all(_is_number(cell) or cell.lower() in MISSING for cell in header) and any(map(_is_number, header)):
         header = [f"x{i}" for i in range(len(header))]
     else:
         rows = rows[1:]
-    if not rows:
+    rows = [(n, row or [""]) for n, row in rows if len(header) == 1 or len(row) > 1 or any(c.strip() for c in row)]
+    if not any(cell.strip() for _, row in rows for cell in row):
         raise InputError(f"{path} has a header but no rows; give at least one row of numbers.")
     if len(set(header)) < len(header):
         raise InputError(f"{path} has two columns of the same name; rename one.")
     for number, row in rows:
         if len(row) != len(header):
-            raise InputError(f"line {number} of {path} has {len(row)} cells where {len(header)} were expected.")
+            raise InputError(
+                f"line {number} of {path} has {len(row)} cells where {len(header)} were expected; "
+                "every line needs as many cells as the first."
+            )
     cells = np.array([row for _, row in rows], dtype=object)
     contiguous = rows[-1][0] - rows[0][0] == len(rows) - 1
     return Table(

@@ -35,7 +35,7 @@ def test_csv(tmp_path, with_header, line_end, bom):
 
 
 def test_csv_with_blank_lines_quotes_and_spaces(tmp_path):
-    text = '\n"a","b"\n\n 1.5 ,"2"\n\n\n3,-4.25\n,\n0.001,6e7\n\n'
+    text = '\n"a","b"\n\n 1.5 ,"2"\n\n\n3,-4.25\n\n0.001,6e7\n\n'
     assert np.array_equal(read_table(written(tmp_path, "data.csv", text)).numbers(), ROWS)
 
 
@@ -156,7 +156,7 @@ def test_unknown_suffix(tmp_path):
 
 @pytest.mark.parametrize("text", ["\n\n", ",,\n,,\n", "a,b\n", "a,b\n\n,\n"])
 def test_files_without_rows(tmp_path, text):
-    refused(written(tmp_path, "data.csv", text), "data.csv", "row")
+    refused(written(tmp_path, "data.csv", text), "data.csv", "one row of numbers")
 
 
 def test_text_column_is_named_with_row_and_line(tmp_path):
@@ -184,7 +184,8 @@ def test_other_encodings(tmp_path):
 
 
 def test_other_delimiters_are_text(tmp_path):
-    refused(written(tmp_path, "data.csv", "a;b\n1;2\n"), "'a;b'", "'1;2'")
+    refused(written(tmp_path, "data.csv", "a;b\n1;2\n"), "'a;b'", "semicolons", "separate them by commas")
+    refused(written(tmp_path, "data.csv", "a\tb\n1\t2\n"), "tabs", "separate them by commas")
 
 
 @pytest.mark.parametrize(
@@ -288,3 +289,11 @@ def test_a_first_row_with_a_missing_cell_is_no_header(tmp_path, cell):
     table = read_table(written(tmp_path, "data.csv", f"1.0,{cell}\n2.0,3.0\n"))
     assert table.columns == ("x0", "x1")
     np.testing.assert_array_equal(table.numbers(), [[1, np.nan], [2, 3]])
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("a,b\n1,2\n,\n3,4\n", [[1, 2], [np.nan, np.nan], [3, 4]]),
+    ("a\n1\n\n3\n\n\n", [[1], [np.nan], [3]]),
+])  # fmt: skip
+def test_a_row_with_nothing_in_it_is_a_row_of_missing_cells(tmp_path, text, expected):
+    np.testing.assert_array_equal(read_table(written(tmp_path, "data.csv", text)).numbers(), expected)

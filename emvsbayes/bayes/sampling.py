@@ -25,7 +25,7 @@ from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.fitting import settle
-from emvsbayes.problem import Problem, pose
+from emvsbayes.problem import Problem, pose, require_twin
 
 SAMPLER = "nutpie"
 SAMPLE_STATS = {
@@ -89,6 +89,7 @@ def sample(
         labels=labels,
         sample_weight=sample_weight,
     )
+    require_twin(problem)
     record = problem.prior(prior)
     if record is None:
         raise InputError("sampling needs a prior: 'default', a mapping, or a prior record.")

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from emvsbayes.comparison.record import Parameter, Plot, Points, Series, Sheet, Supplement
 from emvsbayes.core.errors import InputError
 from emvsbayes.information.errors import errors_at
@@ -73,7 +75,15 @@ def compare_errors(
 
 def _row(parameter: Parameter, i: int, found: dict[str, StandardErrors], rivals: bool) -> list[str | float | None]:
     ml, map_ = found.get("ML"), found.get("MAP")
-    em, boot, laplace = _analytic(ml, i), _of(ml, "bootstrap", i), _analytic(map_, i)
+    logarithm = parameter.name.startswith("ln ")  # sd of ln α, by the delta method: sd of α, divided by α
+    em, boot, laplace = (
+        sd / float(np.exp(at)) if logarithm and sd is not None else sd
+        for sd, at in (
+            (_analytic(ml, i), parameter.ml),
+            (_of(ml, "bootstrap", i), parameter.ml),
+            (_analytic(map_, i), parameter.map),
+        )
+    )
     missing = None if ml is None else ml.missing[i]
     because = reasons(parameter, em, boot, laplace, boundary=ml is not None and em is None, rivals=rivals)
     return [parameter.name, em, boot, laplace, parameter.sd, missing, ", ".join(because)]

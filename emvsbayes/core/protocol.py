@@ -13,6 +13,8 @@ What only some families have is looked up by name, and its absence is an answer:
     starts_alike(how, data)            whether a starting method draws nothing
     component_of(field, index)         the component of an entry, -1 of all, None of one that repeats another
     described()                        the settings in words, where some are not in use
+    log_predictive(q, params, data)    score of new rows, where they share a latent with the training rows
+    status_sentences                   sentences in the place of those of `Status`, where these speak of components
     remarks(run, total_weight, e_step) what a summary adds
 """
 
@@ -112,6 +114,10 @@ class Family(Protocol):
 
     def complete_start(self, given: Mapping[str, Any], data: Any) -> Any:
         """Checked starting values from some of the fields; the others take neutral values."""
+        ...
+
+    def check_params(self, params: Any) -> None:
+        """Raise where these parameters, read from a file, are not possible ones of this family."""
         ...
 
     def init(self, data: Any, rng: np.random.Generator, how: str) -> Any:

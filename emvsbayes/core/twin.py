@@ -54,6 +54,11 @@ class Twin:
         family's `absent["variational"]` says why.
     components : bool
         Whether the model has components; without them n_components may be left out.
+    log_scale : frozenset
+        Fields of positive numbers that are compared by their logarithms: a mean and a standard deviation say nothing
+        of a posterior that spreads over powers of ten.
+    variants : mapping
+        Other algorithms for the same family, for lists: what to write on the command line, and what it is.
     """
 
     summary: str
@@ -69,6 +74,8 @@ class Twin:
     e_step: str = "exact"
     conjugate: Callable[..., Any] | None = None
     components: bool = True
+    log_scale: frozenset[str] = frozenset()
+    variants: Mapping[str, str] = field(default_factory=dict)
 
     def record(self, family: Any) -> Any:
         """The type of this family's parameters: `params`, or its own where a setting changes them."""

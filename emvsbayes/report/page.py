@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from emvsbayes.comparison.record import Comparison
 from emvsbayes.report import format as fmt
-from emvsbayes.report import tables
+from emvsbayes.report import remarks, tables
 from emvsbayes.report.figures import data, decomposition, points, singularity, supplement, switching
 
 HERE = Path(__file__).parent
@@ -58,6 +58,8 @@ def render(comparison: Comparison) -> str:
             mixed=len({climb.e_step for climb in c.decomposition.climbs}) > 1,
             folded=len(c.points.parameters) > PARAMETERS,
             passed=sum(check.passed for check in c.checks),
+            find_map=remarks.find_map(c.points),
+            lower_climbs=remarks.lower_climbs(c),
             figures=drawings(c),
         )
     )

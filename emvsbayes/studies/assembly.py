@@ -163,7 +163,7 @@ def assemble(
     singularity = compare_singularity(problem, prior, stop, study.seed, schedule)
     clock.lap("restarts")
 
-    listed = scalars(map_.params, family, problem.data.columns)
+    listed = scalars(map_.params, family, problem.data.columns, problem.twin.log_scale)
     scores = [score("ML (EM)", ml, prior, problem.data), score("MAP (EM)", map_, prior, problem.data)]
     besides = [e_step for e_step in study.beside or ([] if ml.e_step == "exact" else ["exact"]) if e_step != ml.e_step]
     switching, resolved, reason = None, None, "nothing was sampled"

@@ -16,7 +16,7 @@ from emvsbayes.core.records import plain
 from emvsbayes.fits import Fit
 from emvsbayes.fitting import as_stop, check_request, settle
 from emvsbayes.plan import read_plan
-from emvsbayes.problem import identify, pose
+from emvsbayes.problem import identify, pose, require_twin
 from emvsbayes.studies.assembly import Clock, Say, assemble, fit_both, sample_and_relabel
 from emvsbayes.studies.spec import STUDIES, Study
 from emvsbayes.tables import Table, as_table
@@ -136,6 +136,11 @@ def run_study(
     command = f"emvsbayes run {study.name}"
     sampling = sampling and study.sampling
     source = study.table()
+    if data is not None and study.photograph is not None:
+        raise InputError(
+            f"the pages of {study.name} show the photograph {study.photograph.file}, pixel by pixel, and take no other "
+            "data; use `emvsbayes compare` for a file of your own."
+        )
     if data is not None:
         path = Path(data).resolve()
         command += f" --data {data}"
@@ -183,6 +188,7 @@ def _compare(
         labels=labels,
         sample_weight=sample_weight,
     )
+    require_twin(problem)
     prior = problem.prior(study.prior)
     if prior is None:
         raise InputError("a comparison needs a prior: 'default', a mapping, or a prior record.")

@@ -136,7 +136,7 @@ CASES = {
     "a seed below zero": (table(), [*GAUSS, "--seed", "-1"], ["seed", "-1"]),
     "ragged lines": ("a,b\n1,2\n3\n", GAUSS, ["line 3", "1 cells", "2"]),
     "two columns of a name": ("a,a\n1,2\n3,4\n", GAUSS, ["two columns of the same name"]),
-    "bytes that are no text": (b"a,b\n\xff\xfe,2\n", GAUSS, ["d.csv", "cannot be read as .csv"]),
+    "bytes that are no text": (b"a,b\n\xff\xfe,2\n", GAUSS, ["d.csv", "not text in UTF-8"]),
     "dependent columns": (
         "a,b\n" + "".join(f"{i},{2 * i}\n" for i in range(9)),
         GAUSS,
@@ -161,6 +161,22 @@ def one_sentence(done, words, out=True):
         assert done.stdout == ""
     for word in words:
         assert word in errors[0], errors[0]
+
+
+@pytest.mark.parametrize(("words", "named"), [
+    (["--fixed", "weights"], ["fixed must be JSON"]),
+    (["--fixed", '{"wheights": [0.5, 0.5]}'], ["unknown fixed field", "weights"]),
+    (["--fixed", "nowhere.json"], ["nowhere.json does not exist"]),
+])  # fmt: skip
+def test_held_fields_that_cannot_be_held(words, named, here, call):
+    (here / "d.csv").write_text("a,b\n1,2\n3,1\n0,1\n")
+    one_sentence(call("em", "d.csv", *GAUSS, *words), named)
+
+
+def test_a_photograph_takes_no_other_data(here, call):
+    (here / "d.csv").write_text("a,b\n1,2\n3,1\n0,1\n")
+    done = call("run", "image-segmentation", "--data", "d.csv", "--no-sampling", "--out", "out")
+    one_sentence(done, ["show the photograph", "emvsbayes compare"])
 
 
 @pytest.mark.parametrize("command", ["em", "compare"])

@@ -111,6 +111,12 @@ def test_labels_and_weights_are_no_data(call, here):
     assert ours.log_likelihood == fitted(call, here, *GAUSS).log_likelihood
 
 
+def test_fields_are_held_from_the_command_line(call, here):
+    (here / "held.toml").write_text("weights = [0.25, 0.75]\n")
+    for words in ('{"weights": [0.25, 0.75]}', "held.toml"):
+        assert fitted(call, here, *GAUSS, "--fixed", words).params.weights.tolist() == [0.25, 0.75]
+
+
 def test_coins(call, here):
     pd.DataFrame(FIVE_TRIALS).to_csv("coins.csv", index=False)
     words = ["-f", "coins", "-k", "2", "--set", "weights=fixed", "--start", '{"probs": [0.6, 0.5]}']
@@ -203,7 +209,7 @@ def test_list(call):
     assert done.stderr == ""
     for name in (*eb.FAMILIES, *eb.STUDIES):
         assert name in done.stdout
-    for word in ("full", "tied", "diag", "spherical", "EII", "fixed"):
+    for word in ("full", "tied", "diag", "spherical", "EII", "fixed", "online", "medoids", "hard EM"):
         assert word in done.stdout
 
 

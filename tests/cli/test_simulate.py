@@ -1,11 +1,13 @@
 """`simulate`: new data from a fit, in the shape of old ones."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 
 import emvsbayes as eb
+from emvsbayes.core.errors import InputError
 
 COINS = "heads,tosses\n5,10\n9,10\n8,10\n4,10\n7,20\n"
 
@@ -52,13 +54,42 @@ def test_moments_are_those_of_the_fit(tmp_path):
         (["coins.csv", "--like", "coins.csv"], ["not the JSON of a fit"]),
         (["fit.json", "--like", "missing.csv"], ["missing.csv", "does not exist"]),
         (["fit.json", "--like", "coins.csv", "--seed", "-1"], ["seed"]),
+        (["fit.json", "--like", "coins.csv", "--out", "."], [". is a folder"]),
+        (["bytes.json", "--like", "coins.csv"], ["not the JSON of a fit"]),
     ],
 )
 def test_bad_input_is_one_sentence(fitted, call, monkeypatch, arguments, words):
     monkeypatch.chdir(fitted)
+    (fitted / "bytes.json").write_bytes(b"\xff\xfe")
     result = call("simulate", *arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     for word in words:
         assert word in result.stderr
+
+
+GAUSS = ("gaussian_mixture", {})
+BROKEN = {
+    "weights must hold numbers only": (*GAUSS, {"params": {"weights": "ab"}}),
+    "weights must add to 1": (*GAUSS, {"params": {"weights": [0.5, 0.6]}}),
+    "must be positive definite": (*GAUSS, {"params": {"covariances": [[[1, 2], [2, 1]]] * 2}}),
+    "unknown covariance 'foo'": (*GAUSS, {"settings": {"covariance": "foo"}}),
+    "holds the variance": ("kmeans", {}, {"settings": {"variance": None}}),
+    "centers must have shape": ("kmeans", {}, {"params": {"centers": [1, 2]}}),
+    "distinct rows": ("kmeans", {"method": "medoids"}, {"params": {"medoids": [1, 1]}}),
+    "probs must lie in [0, 1]": ("bernoulli_mixture", {}, {"params": {"probs": [[0.5, 2.0], [0.5, 0.5]]}}),
+}
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_a_fit_that_was_edited_is_checked_when_it_is_read(words):
+    family, settings, change = BROKEN[words]
+    X = np.random.default_rng(0).random((12, 2))
+    raw = json.loads(eb.fit(family, X, n_components=2, settings=settings, prior=None, n_starts=1).to_json())
+    raw["settings"] |= change.get("settings", {})
+    raw["fit"]["params"] |= change.get("params", {})
+    raw["fit"]["status"] = "CONVERGED"
+    with pytest.raises(InputError) as caught:
+        eb.Fit.from_json(json.dumps(raw))
+    assert words in str(caught.value)

@@ -105,3 +105,13 @@ def test_thinning_keeps_the_ends_and_the_bound(n, most):
     if n:
         assert (kept[0], kept[-1]) == (0, n - 1)
         assert np.ptp(np.diff(kept)) <= 1 if len(kept) > 2 else True
+
+
+def test_precisions_are_compared_by_their_logarithms():
+    problem = pose("linear_evidence", {"X": [0.0, 1.0, 2.0], "t": [0.0, 1.0, 0.5]})
+    params = problem.start({"alpha": 2.0, "beta": 5.0})
+    found = scalars(params, problem.family, (), problem.twin.log_scale)
+    assert [s.name for s in found] == ["ln alpha", "ln beta"]
+    assert [s.of(params) for s in found] == pytest.approx(np.log([2.0, 5.0]))
+    draws = xr.Dataset({"alpha": (("chain", "draw"), [[1.0, 10.0]])})
+    assert found[0].draws(draws).tolist() == np.log([[1.0, 10.0]]).tolist()

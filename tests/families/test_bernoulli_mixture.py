@@ -8,6 +8,7 @@ from cases import posed, random_params
 from scipy import stats
 
 import emvsbayes as eb
+from emvsbayes.core.errors import InputError
 from emvsbayes.families.bernoulli_mixture.em import BernoulliMixture
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams
 
@@ -101,3 +102,8 @@ def test_predict_takes_a_mask():
     half = fit.predict({"X": BITS, "observed": np.tile([1, 0, 0], (6, 1))})
     np.testing.assert_allclose(half.sum(axis=1), 1.0)
     np.testing.assert_allclose(half[BITS[:, 0] == 1], np.tile(half[0], (3, 1)))
+
+
+def test_grey_levels_beyond_1_are_refused_with_a_remedy():
+    with pytest.raises(InputError, match="divide grey levels by the largest possible one"):
+        eb.fit("bernoulli_mixture", [[0.0, 128.0], [255.0, 3.0]], n_components=1)

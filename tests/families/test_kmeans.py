@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 import emvsbayes as eb
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.errors import InputError
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import Status
 from emvsbayes.families.kmeans.distortion import distortion_of
@@ -231,24 +232,25 @@ def test_online_centres_are_running_means():
     X, centers = blobs(n=30), np.array([[0.0, 0.0], [2.0, 2.0]])
     data = pose("kmeans", X, n_components=2).data
     members, where = [[], []], centers.copy()
-    for x in X:  # by hand: the mean of what was assigned so far
+    for n, x in enumerate(X):  # by hand: the mean of what is assigned
         k = int(((where - x) ** 2).sum(axis=1).argmin())
-        members[k].append(x)
-        where[k] = np.mean(members[k], axis=0)
+        members[k].append(n)
+        where[k] = X[members[k]].mean(axis=0)
     seen = one_pass(data, centers)
-    np.testing.assert_allclose(seen.mean, where, rtol=1e-12)
-    assert seen.weight.tolist() == [len(members[0]), len(members[1])]
-    for x in X:  # and a second pass goes on counting
+    np.testing.assert_allclose(seen.centers, where, rtol=1e-12)
+    assert np.bincount(seen.assigned).tolist() == [len(members[0]), len(members[1])]
+    for n, x in enumerate(X):  # and in a second pass a row counts once, in the cluster that it is in
         k = int(((where - x) ** 2).sum(axis=1).argmin())
-        members[k].append(x)
-        where[k] = np.mean(members[k], axis=0)
-    np.testing.assert_allclose(one_pass(data, seen.mean, seen).mean, where, rtol=1e-12)
+        members[1 - k] = [m for m in members[1 - k] if m != n]
+        members[k] = sorted({*members[k], n})
+        where = np.array([X[rows].mean(axis=0) for rows in members])
+    np.testing.assert_allclose(one_pass(data, seen.centers, seen.assigned).centers, where, rtol=1e-12)
 
 
 def test_one_pass_of_the_loop_is_one_pass_over_the_rows():
     X, centers = blobs(n=30), np.array([[0.0, 0.0], [2.0, 2.0]])
     fit = eb.fit("kmeans", X, n_components=2, settings=ONLINE, start={"centers": centers}, stop={"max_passes": 1})
-    np.testing.assert_allclose(fit.params.centers, one_pass(pose("kmeans", X, n_components=2).data, centers).mean)
+    np.testing.assert_allclose(fit.params.centers, one_pass(pose("kmeans", X, n_components=2).data, centers).centers)
     assert fit.status is Status.MAX_PASSES
 
 
@@ -278,6 +280,30 @@ def test_online_depends_on_the_order_of_rows_and_may_rise():
         assert fit.status is Status.CONVERGED
     assert rises == 5  # from the optimum there is only one way
     assert len(set(visited)) == 5
+
+
+@pytest.mark.parametrize("prior", [None, {"centers": {"location": [1.0, 0.5, 0.0], "scale": 1.0}}])
+def test_an_online_run_that_converged_is_a_fixed_point_of_batch(prior):
+    X = np.random.default_rng(3).normal(size=(300, 3))
+    for seed in range(3):
+        given = {"n_components": 8, "prior": prior, "n_starts": 1, "seed": seed}
+        fit = eb.fit("kmeans", X, settings={"variance": 1.0, **ONLINE}, **given)
+        assert fit.status is Status.CONVERGED
+        given |= {"start": fit.params, "stop": {"tol": 0, "max_passes": 3}}
+        batch = eb.fit("kmeans", X, settings={"variance": 1.0}, **given)
+        np.testing.assert_allclose(batch.params.centers, fit.params.centers, rtol=0, atol=1e-12)
+
+
+def test_a_prior_has_its_proper_weight_online_too():
+    """However many passes: the rows count once, and so does the prior."""
+    X = np.r_[np.random.default_rng(3).normal(size=(50, 2)), np.random.default_rng(4).normal(size=(50, 2)) + 5]
+    prior = {"centers": {"location": [1.0, 0.5], "scale": 0.1}}
+    given = {"n_components": 2, "prior": prior, "start": {"centers": X[[0, 99]]}}
+    batch = eb.fit("kmeans", X, settings={"variance": 1.0}, **given).params.centers
+    for passes in (3, 300):
+        stop = {"tol": 0, "max_passes": passes}
+        online = eb.fit("kmeans", X, settings={"variance": 1.0, **ONLINE}, stop=stop, **given).params.centers
+        np.testing.assert_allclose(online, batch, rtol=1e-12)
 
 
 # medoids
@@ -487,3 +513,22 @@ def test_simulation_draws_every_cluster_alike():
     for k in range(2):
         assert np.abs(x[z == k].mean(axis=0) - fit.params.centers[k]).max() < 0.05
         np.testing.assert_allclose(np.cov(x[z == k].T), fit.family.variance * np.eye(2), atol=0.08)
+
+
+def test_rounding_in_a_dissimilarity_matrix_is_no_error():
+    D = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))
+    rough = D.copy()
+    rough[0, 0], rough[1, 2] = 1e-16, -2e-16
+    settings = {"method": "medoids", "dissimilarity": "precomputed"}
+    given = {"n_components": 2, "settings": settings, "start": {"medoids": [0, 5]}}
+    found = eb.fit("kmeans", {"dissimilarity": rough}, **given)
+    D[1, 2] = 0.0
+    assert found.run.objective == eb.fit("kmeans", {"dissimilarity": D}, **given).run.objective
+    rough[0, 0] = 1e-6
+    with pytest.raises(InputError, match="set the diagonal to 0"):
+        eb.fit("kmeans", {"dissimilarity": rough}, **given)
+
+
+def test_no_distortion_is_zero_and_not_minus_zero():
+    fit = eb.fit("kmeans", [[0.0], [1.0]], n_components=2, settings={"method": "medoids"})
+    assert "distortion J 0 (" in fit.summary()

@@ -555,3 +555,44 @@ def test_the_posterior_of_the_precisions_is_where_the_evidence_is():
         found["alpha"][0, :50], found["beta"][0, :50], problem.data, np.random.default_rng(0)
     )
     assert drawn.shape == (50, 10)
+
+
+def test_under_a_prior_no_estimate_lies_at_infinity():
+    x, t = np.linspace(0, 1, 20), np.random.default_rng(3).normal(size=20)
+    given = {"settings": {"basis": "polynomial", "degree": 3, "intercept": False}, "n_starts": 3}
+    assert [event.kind for event in eb.fit("linear_evidence", {"X": x, "t": t}, **given).events] == ["boundary"]
+    fit = eb.fit("linear_evidence", {"X": x, "t": t}, prior="default", **given)
+    assert fit.status is Status.CONVERGED
+    assert fit.events == ()
+
+
+@pytest.mark.parametrize("settings", [{"n_basis": 10**9}, {"basis": "polynomial", "degree": 100_000}])
+def test_more_functions_than_memory_holds_are_refused(settings):
+    with pytest.raises(InputError, match="lower n_basis or degree"):
+        pose("linear_evidence", sine(), settings=settings)
+
+
+def test_new_rows_are_scored_given_the_training_rows():
+    """The score is that of the predictive density, and not the evidence of the new rows as data of their own."""
+    train, new = sine(), {"X": [0.15, 0.4, 0.8], "t": [0.9, 0.5, -1.0]}
+    fit = eb.fit("linear_evidence", train)
+    problem = pose("linear_evidence", train)
+    mean, variance = problem.family.predictive(fit.params, problem.data, new["X"])
+    expected = stats.norm(mean, np.sqrt(variance)).logpdf(new["t"]).mean()
+    assert fit.log_score(new) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="holds no posterior to predict with"):
+        eb.Fit.from_json(fit.to_json()).log_score(new)
+
+
+def test_a_summary_speaks_of_the_evidence_and_not_of_components():
+    x, t = np.linspace(0, 1, 20), np.random.default_rng(3).normal(size=20)
+    settings = {"basis": "polynomial", "degree": 3, "intercept": False}
+    boundary = eb.fit("linear_evidence", {"X": x, "t": t}, settings=settings, n_starts=1)
+    first, second, *_ = boundary.summary().splitlines()
+    assert first == "linear_evidence, maximum likelihood"
+    assert boundary.status is Status.MAX_PASSES
+    assert second.startswith("A boundary estimate: ")
+    assert "give alpha a prior" in boundary.summary()
+    perfect = eb.fit("linear_evidence", {"X": x, "t": 2 * x}, settings={"basis": "identity"}, n_starts=1)
+    assert perfect.status is Status.SINGULAR
+    assert "component" not in perfect.summary()

@@ -118,3 +118,10 @@ def test_first_pass_equals_scikit_learn(covariance):
     np.testing.assert_allclose(theirs.means_, fit.params.means, rtol=1e-9)
     np.testing.assert_allclose(theirs.weights_, fit.params.weights, rtol=1e-9)
     np.testing.assert_allclose(theirs.covariances_, fit.params.covariances, rtol=1e-9, atol=1e-12)
+
+
+def test_equal_coins_are_one_coin():
+    fit = eb.fit("coins", {"heads": [5.0, 5.0, 5.0], "tosses": [10.0, 10.0, 10.0]}, n_components=2)
+    assert "the data cannot tell their weights" in fit.summary()
+    two = {"heads": [9.0, 8.0, 2.0, 1.0], "tosses": [10.0] * 4}
+    assert "cannot tell" not in eb.fit("coins", two, n_components=2).summary()

@@ -77,3 +77,17 @@ def test_a_coin_that_is_never_assigned_is_flagged():
     assert [event.component for event in fit.events if event.kind == "empty"] == [1]
     assert np.isfinite(fit.params.probs).all()
     assert np.isfinite(fit.log_likelihood)
+
+
+def test_two_columns_of_0_and_1_are_not_guessed_at():
+    """Two tosses a row, or heads of one toss: 0.75 or 0.5 of heads for the same cells."""
+    cells = {"toss1": [1.0, 0.0, 1.0], "toss2": [1.0, 1.0, 1.0]}
+    with pytest.raises(InputError, match="name counts heads and tosses, or write the tosses of a row"):
+        eb.fit("coins", cells, n_components=1)
+    named = dict(zip(("heads", "tosses"), cells.values(), strict=True))
+    assert eb.fit("coins", named, n_components=1).params.probs[0] == pytest.approx(2 / 3)
+
+
+def test_a_missing_count_is_named_by_its_own_column():
+    with pytest.raises(InputError, match="column 'a'"):
+        eb.fit("coins", {"a": [1.0, np.nan], "b": [2.0, 3.0]}, n_components=1)

@@ -169,3 +169,15 @@ def test_panels_of_a_hard_stack_reach_the_end(comparisons):
     assert len(cuts) == 3
     assert places == sorted(set(places))
     assert cuts[-1][-1].passes >= steps[-1].passes - 1
+
+
+def test_round_components_are_drawn_round(comparisons):
+    """Circles on axes of two scales are flat ellipses."""
+    plane = comparisons["plane"].picture
+    span = [[0.0, 0.0], [2.0, 1.0], [1.0, 0.5]]
+    circles = [replace(s, covariances=[[[0.2, 0.0], [0.0, 0.2]]] * len(s.weights)) for s in plane.snapshots]
+    assert not data._round(plane)
+    assert data._round(replace(plane, points=span, snapshots=circles))
+    assert not data._round(replace(plane, points=[[0.0, 0.0], [90.0, 1.0]], snapshots=circles))
+    drawn = [replace(plane, points=span, labels=[0, 1, 0], snapshots=s) for s in (circles, plane.snapshots)]
+    assert data.draw(drawn[0]) != data.draw(drawn[1])

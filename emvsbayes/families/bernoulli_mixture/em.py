@@ -155,6 +155,10 @@ class BernoulliMixture:
         weights = real_array(given.get("weights", np.full(k, 1 / k)), "weights", ndim=1)
         return BernoulliParams(weights, real_array(given["probs"], "probs", ndim=2)).checked(k, data.X.shape[1])
 
+    def check_params(self, params: BernoulliParams) -> None:
+        """Raise where these are no parameters of K rows of probabilities."""
+        params.checked(self.n_components, params.probs.shape[-1] if params.probs.ndim else 0)
+
     def init(self, data: BernoulliData, rng: np.random.Generator, how: str) -> BernoulliParams:
         """Probabilities half-way between ½ and chosen rows, or the smoothed means of the K-means clusters.
 

@@ -64,7 +64,8 @@ class BernoulliData:
         if outside.any():
             row, column = (int(i) for i in np.argwhere(outside)[0])
             raise InputError(
-                f"entries must lie in [0, 1]; row {row}, column {table.columns[column]!r} has {X[row, column]:g}."
+                f"entries must lie in [0, 1]; row {row}, column {table.columns[column]!r} has {X[row, column]:g}: "
+                "divide grey levels by the largest possible one (such as 255), or set 0 and 1 by a threshold."
             )
         if not observed.any(axis=1).all():
             raise InputError(f"row {int(np.argmin(observed.any(axis=1)))} has no observed entry; drop it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +18,7 @@ from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_su
 from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd, random_responsibilities
 from emvsbayes.core.stats import VectorSpace
-from emvsbayes.core.trace import Event
+from emvsbayes.core.trace import Event, Run
 from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -27,6 +28,8 @@ from emvsbayes.core.weights import (
 )
 from emvsbayes.densities import binomial, priors
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
+
+SAME = 1e-4  # probabilities nearer than this are one: EM comes together slowly, and stops short
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,10 @@ class Coins:
         probs = real_array(given["probs"], "probs", ndim=1)
         return CoinsParams(shaped(weights, (k,), "weights"), shaped(probs, (k,), "probs")).checked()
 
+    def check_params(self, params: CoinsParams) -> None:
+        """Raise where these are no parameters of K coins."""
+        shaped(params.checked().weights, (self.n_components,), "weights")
+
     def init(self, data: CoinsData, rng: np.random.Generator, how: str) -> CoinsParams:
         """K-means on the observed rates, or rates drawn from Beta(h + ½, m - h + ½) of K chosen trials.
 
@@ -192,6 +199,18 @@ class Coins:
                 sentence = f"component {k}: probs is {p:g}, a boundary estimate; no standard error applies there."
                 events.append(Event("boundary", int(k), (), p, sentence))
         return tuple(events)
+
+    def remarks(self, run: Run, total_weight: float, e_step: str) -> list[str]:
+        """What a summary adds: coins that are one coin."""
+        if "weights" in self.fixed or "probs" in self.fixed:
+            return []
+        probs = run.params.probs
+        pairs = [(i, j) for i, j in combinations(range(len(probs)), 2) if abs(probs[i] - probs[j]) < SAME]
+        return [
+            f"components {i} and {j} have the same probs, so that the data cannot tell their weights: only the sum "
+            f"{run.params.weights[i] + run.params.weights[j]:.6g} is an estimate; fewer components fit as well"
+            for i, j in pairs
+        ]
 
     # free coordinates
 

@@ -58,7 +58,7 @@ class CoinsData:
         if {"heads", "tosses"} <= set(table.columns):
             table = table.select(("heads", "tosses"))
         counts = table.numbers()
-        finite_rows(counts, ("heads", "tosses"), "a count")
+        finite_rows(counts, table.columns, "a count")
         return cls(
             counts[:, 0], counts[:, 1], row_weights(sample_weight, len(counts)), known_labels(labels, len(counts))
         )
@@ -73,13 +73,16 @@ class CoinsData:
             bad = (counts != np.round(counts)) | (counts < 0)
             if bad.any():
                 row = int(np.argmax(bad))
-                raise InputError(f"{name} must be whole numbers >= 0; row {row} has {counts[row]:g}.")
+                raise InputError(
+                    f"{name} must be whole numbers >= 0; row {row} has {counts[row]:g}: give counts, not shares."
+                )
         if (self.tosses == 0).any():
             raise InputError(f"row {int(np.argmin(self.tosses))} has no tosses; drop it.")
         if (self.heads > self.tosses).any():
             row = int(np.argmax(self.heads > self.tosses))
             raise InputError(
-                f"heads cannot exceed tosses; row {row} has {self.heads[row]:g} heads of {self.tosses[row]:g} tosses."
+                f"heads cannot exceed tosses; row {row} has {self.heads[row]:g} heads of {self.tosses[row]:g} tosses: "
+                "correct the row, or name the columns heads and tosses where they stand in another order."
             )
 
 

@@ -16,13 +16,15 @@ def counted(source: Any) -> Table:
     """Columns heads and tosses from raw tosses; a table that holds counts already is returned as it is.
 
     One column of text is read as sequences. A table of more than two columns is read as 0/1 cells; two columns are
-    heads and tosses.
+    heads and tosses, unless 0 and 1 is all they hold: these could be two tosses a row as well.
     """
     if isinstance(source, list | tuple) and source and all(isinstance(item, str) for item in source):
         source = {"sequence": np.array(source, dtype=object)}
     table = as_table(source)
-    if {"heads", "tosses"} <= set(table.columns) or len(table.columns) == 2:
+    if {"heads", "tosses"} <= set(table.columns):
         return table
+    if len(table.columns) == 2:
+        return _two_columns(table)
     for name in table.columns:
         if len(name) > 1 and set(name.upper()) <= {"H", "T"}:
             raise InputError(
@@ -37,6 +39,17 @@ def counted(source: Any) -> Table:
         f"coins need the columns heads and tosses, or raw tosses (one column of sequences such as HTTHH, or 0/1 "
         f"cells); {table.source} has {', '.join(table.columns) or 'no columns'}."
     )
+
+
+def _two_columns(table: Table) -> Table:
+    """Counts by position; refused where they may be raw tosses."""
+    cells = table.numbers()
+    if np.isin(cells[~np.isnan(cells)], (0.0, 1.0)).all():
+        raise InputError(
+            f"the two columns of {table.source} hold 0 and 1 only, and may be tosses or counts; name counts heads and "
+            "tosses, or write the tosses of a row as one sequence such as HT."
+        )
+    return table
 
 
 def _holds_sequences(values: np.ndarray, alone: bool) -> bool:

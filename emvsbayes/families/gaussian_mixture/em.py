@@ -331,6 +331,15 @@ class GaussianMixture:
         """Starting values from some of the fields: uniform weights and the data's covariance where none are given."""
         return starts.complete(given, data, self)
 
+    def check_params(self, params: GaussianParams) -> None:
+        """Raise where these are no parameters of K Gaussians."""
+        if params.means.ndim != 2 or not self.n_components == len(params.means) == len(np.atleast_1d(params.weights)):
+            raise InputError(
+                f"{self.n_components} components need as many weights and means (K, D); the shapes are "
+                f"{params.weights.shape} and {params.means.shape}."
+            )
+        params.checked(self.covariance)
+
     def init(self, data: GaussianData, rng: np.random.Generator, how: str) -> GaussianParams:
         """Means at chosen rows, a partition's means and covariances, or an M-step on random responsibilities."""
         return starts.draw(self, data, rng, how)

@@ -22,7 +22,7 @@ Settings
     variance       σ² > 0; where absent, J / (N D) of the K-means solution, then held
     dissimilarity  of medoids: euclidean, manhattan, cosine, or precomputed: data {"dissimilarity": (N, N)}
 
-J never rises in either half-step of batch and medoids; online it may.
+J never rises in either half-step of batch and medoids; in the first pass of online it may.
 
 Prior (MAP adds it to the statistics, as precision 1/s² at m beside the data's N_k/σ²)
     μ_kd ~ N(m_d, s_d²);  by default m the column means and s three column standard deviations, which looks at the data
@@ -71,6 +71,11 @@ TWIN = Twin(
     params=KMeansParams,
     prior=KMeansPrior,
     builder="emvsbayes.families.kmeans.bayes:build",
+    variants={
+        "--set method=online": "online: one row at a time, centres as running means",
+        "--set method=medoids": "K-medoids: prototypes are rows, any dissimilarity; J only, no density and no twin",
+        "--e-step exact": "soft K-means: EM of the same model with the posterior as q",
+    },
     prior_on={"centers": "the centres themselves"},
     settings={"method": METHODS, "dissimilarity": DISSIMILARITIES, "variance": Free("a number > 0", read_variance)},
     e_step="hard",

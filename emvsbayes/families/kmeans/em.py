@@ -234,6 +234,13 @@ class KMeans:
         centers = centers[:, None] if centers.ndim == 1 and d == 1 else centers
         return KMeansParams(shaped(centers, (self.n_components, d), "centers"))
 
+    def check_params(self, params: KMeansParams) -> None:
+        """Raise where these are no K centres, or where the variance that belongs to them is missing."""
+        if params.centers.ndim != 2 or len(params.centers) != self.n_components:
+            raise InputError(f"centers must have shape ({self.n_components}, D); the shape is {params.centers.shape}.")
+        if self.unsettled:
+            raise InputError("a fit of kmeans holds the variance that it found; set variance to a number above 0.")
+
     def init(self, data: KMeansData, rng: np.random.Generator, how: str) -> KMeansParams:
         """Centres at chosen rows, distances in the units of the columns; kmeans is k-means++ here, random_scales
         random_rows."""
@@ -276,7 +283,7 @@ class KMeans:
             j = distortion_of(run.objective - run.log_prior, self.variance, total_weight, *run.params.centers.shape)
             found.append(f"distortion J {j:.6g}")
         if self.method == "online":
-            found.append("online: J may rise; a fresh assignment of every row is scored after each pass")
+            found.append("online: J may rise in the first pass; a fresh assignment of every row is scored after each")
         return found
 
     # free coordinates

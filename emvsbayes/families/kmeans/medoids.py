@@ -35,6 +35,7 @@ from emvsbayes.core.weights import empty_components, require_components
 from emvsbayes.families.kmeans.distortion import least
 from emvsbayes.families.kmeans.records import KMeansData, KMeansPrior, MedoidParams
 
+ROUNDING = 1e-12  # of the largest dissimilarity: what is below 0, or not 0 on the diagonal, by no more is 0
 MOST_ROWS = 20_000  # an N x N table of these is 3.2 GB
 NO_DENSITY = (
     "k-medoids minimises a sum of dissimilarities and has no density, so that there is {}; use the method batch."
@@ -87,7 +88,7 @@ class KMedoids:
     capabilities = frozenset({"rowwise", "components"})
     absent = MappingProxyType(
         {
-            "density": NO_DENSITY.format("no likelihood"),
+            "density": NO_DENSITY.format("no likelihood, and nothing to draw new rows from"),
             "twin": NO_DENSITY.format("nothing to sample or to compare"),
             "conjugate": NO_DENSITY.format("no prior to add"),
             "bounded": NO_DENSITY.format("no likelihood to be bounded"),
@@ -119,12 +120,11 @@ class KMedoids:
         _check_table(self, data)
 
     def dissimilarities(self, data: KMeansData) -> Array:
-        """d(x_n, x_j), (N, N), computed once for a data record."""
-        if self.dissimilarity == "precomputed":
-            return data.X
+        """d(x_n, x_j), (N, N), computed once for a data record; of a given matrix what is 0 up to rounding is 0."""
         key = f"dissimilarities {self.dissimilarity}"
         if key not in data.__dict__:  # as functools.cached_property does
-            data.__dict__[key] = pairwise(data.X, self.dissimilarity)
+            given = self.dissimilarity == "precomputed"
+            data.__dict__[key] = without_rounding(data.X) if given else pairwise(data.X, self.dissimilarity)
         return data.__dict__[key]
 
     # E and M
@@ -185,6 +185,12 @@ class KMedoids:
             raise InputError("a medoid must be a row of positive weight.")
         return MedoidParams(medoids)
 
+    def check_params(self, params: MedoidParams) -> None:
+        """Raise where these are no K distinct rows."""
+        rows = params.medoids.tolist()
+        if params.medoids.shape != (self.n_components,) or min(rows) < 0 or len(set(rows)) < len(rows):
+            raise InputError(f"medoids must be {self.n_components} distinct rows counted from 0; they are {rows}.")
+
     def init(self, data: KMeansData, rng: np.random.Generator, how: str) -> MedoidParams:
         """Distinct rows: uniformly for the random methods, otherwise each ∝ its dissimilarity to the nearest so far."""
         far, k = self.dissimilarities(data), self.n_components
@@ -215,7 +221,7 @@ class KMedoids:
 
     def remarks(self, run: Run, total_weight: float, e_step: str) -> list[str]:
         """What a summary adds: J."""
-        return [f"distortion J {-run.objective:.6g} ({self.dissimilarity}); k-medoids has no density"]
+        return [f"distortion J {abs(run.objective):.6g} ({self.dissimilarity}); k-medoids has no density"]
 
     def to_vector(self, params: MedoidParams) -> Array:
         """The row numbers, which are no free coordinates; none where they are held."""
@@ -273,6 +279,16 @@ def pairwise(X: Array, kind: str) -> Array:
     return np.asarray(cdist(X, X, metric), dtype=np.float64)
 
 
+def without_rounding(table: Array) -> Array:
+    """The matrix with entries below 0, and entries of the diagonal, put to 0 where they are rounding."""
+    if not (table < 0).any() and not np.diagonal(table).any():
+        return table
+    cleaned = np.where((table < 0) & (table >= -ROUNDING * table.max()), 0.0, table)
+    diagonal = np.diagonal(cleaned)
+    np.fill_diagonal(cleaned, np.where(np.abs(diagonal) <= ROUNDING * table.max(), 0.0, diagonal))
+    return cleaned
+
+
 def _check_table(family: KMedoids, data: KMeansData) -> None:
     """Raise where rows have no dissimilarity, or where a matrix holds none."""
     if family.dissimilarity == "cosine" and not data.X.any(axis=1).all():
@@ -284,13 +300,20 @@ def _check_table(family: KMedoids, data: KMeansData) -> None:
         return
     n, columns = data.X.shape
     if n != columns:
-        raise InputError(f"a dissimilarity matrix must be square, N x N; it is {n} x {columns}.")
-    if (data.X < 0).any():
-        n, j = (int(i) for i in np.argwhere(data.X < 0)[0])
-        raise InputError(f"dissimilarities must not be negative; the entry at row {n}, column {j} is {data.X[n, j]:g}.")
-    if np.diagonal(data.X).any():
-        row = int(np.argmax(np.diagonal(data.X) != 0))
         raise InputError(
-            f"a row's dissimilarity from itself must be 0; that of row {row} is {data.X[row, row]:g}. "
-            "Subtract it from a similarity, or set the diagonal to 0."
+            f"a dissimilarity matrix must be square, N x N; it is {n} x {columns}: give one row and one column for "
+            "each item, or the dissimilarity euclidean for rows of coordinates."
+        )
+    table = family.dissimilarities(data)
+    if (table < 0).any():
+        n, j = (int(i) for i in np.argwhere(table < 0)[0])
+        raise InputError(
+            f"dissimilarities must not be negative; the entry at row {n}, column {j} is {table[n, j]:g}: of "
+            "similarities s take max s - s."
+        )
+    if np.diagonal(table).any():
+        row = int(np.argmax(np.diagonal(table) != 0))
+        raise InputError(
+            f"a row's dissimilarity from itself must be 0; that of row {row} is {table[row, row]:g}: set the diagonal "
+            "to 0, or, where these are similarities s, take max s - s."
         )

@@ -1,92 +1,102 @@
 """Online K-means: rows one at a time, in the order of the data (MacQueen 1967).
 
-    μ_k ← μ_k + η_n (x_n - μ_k),   η_n = w_n / c_k,   k the nearest centre to x_n
+    first pass    μ_k ← μ_k + η_n (x_n - μ_k),   η_n = w_n / c_k,   k the nearest centre to x_n
+    later passes  a row that is nearer to another centre than to its own, j, leaves it and joins that one, k:
+                  μ_j ← μ_j - η_n (x_n - μ_j),   η_n = w_n / c_j,   c_j without the row
+                  μ_k ← μ_k + η_n (x_n - μ_k),   η_n = w_n / c_k,   c_k with the row
 
-with c_k the weight of all rows so far assigned to k, row n and earlier passes included. This choice of η makes each
-centre the running mean of whatever was ever assigned to it, so that what a pass leaves behind is again a sum of
-statistics. A centre forgets the start at its first row, and early mistakes only as 1 / passes. Hence one shortcut: a
-pass that assigns every row as the pass before did would be repeated for ever, and the running means would tend to the
-means of that partition; they are put there at once, and the passes go on from there.
+with c_k the weight of the rows now in cluster k. This choice of η makes each centre the running mean of its rows at
+every moment, and lets every row count once, however many passes there are: what a pass leaves behind is the statistics
+of one partition, to which a normal prior is added at its proper weight at the end of the pass, not within it.
 
-The order of rows is that of the data, on every pass; shuffle the rows to have another. J may rise: after each pass a
-fresh hard E-step is scored, and nothing within the pass. A normal prior joins at the end of each pass, not within it.
+A run has converged where a fresh assignment of every row finds nothing to move, so that batch K-means (Lloyd) would
+stay. Each move of the later passes lowers J, hence there is such an end; a prior, and rounding, could still send rows
+back and forth: after `SEQUENTIAL` passes the centres wait for the end of the pass, which is Lloyd and always ends.
+
+The order of rows is that of the data, on every pass; shuffle the rows to have another. J may rise in the first pass,
+which forgets the start.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from emvsbayes.core.checks import Array, Integers
+from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.protocol import Expectation
+
+SEQUENTIAL = 100  # passes after which centres move at the end of a pass only
 
 
 class Seen(NamedTuple):
-    """What was ever assigned to each cluster, its weight c (K,) and mean (K, D); the last pass's clusters (N,)."""
+    """What a pass leaves behind: the cluster of each row (N,), -1 where its weight is 0, and the centres (K, D)."""
 
-    weight: Array
-    mean: Array
     assigned: Integers
+    centers: Array
 
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """A schedule: the M-step is given the statistics of all assignments so far, made one row at a time."""
+    """A schedule: the M-step is given the statistics of assignments that were made one row at a time."""
 
     monotone = False
 
-    def start(self, family: Any, data: Any) -> tuple[Any, Seen | None]:
+    def start(self, family: Any, data: Any) -> tuple[Any, Integers | None, int]:
         """Nothing is assigned yet."""
-        return data, None
+        return data, None, 0
 
     def sweep(self, family: Any, params: Any, memory: Any) -> tuple[Expectation, Any]:
         """Score a fresh hard E-step at `params`; then one pass of sequential updates from there, for the M-step."""
-        data, before = memory
+        data, before, passes = memory
         exact, about = family.e_step(params, data), params
         q = exact.hardened()
         stats = family.expect(q, data, about)
         if before is None:  # a start may lie far from the data, and moments about it would lose digits
             about = family.m_step(stats, params)
             stats = family.expect(q, data, about)
-        seen = one_pass(data, params.centers, before)
-        if before is not None and np.array_equal(seen.assigned, before.assigned):
-            seen = partition_means(data, seen)
-        precision = np.repeat(seen.weight[:, None] / family.variance_of(data), seen.mean.shape[1], axis=1)
-        total = replace(stats, n=seen.weight, precision=precision, first=precision * (seen.mean - about.centers))
+        fresh = np.where(data.row_weights > 0, q.responsibilities.argmax(axis=1), -1)
+        if passes < SEQUENTIAL and "centers" not in family.fixed:
+            assigned = one_pass(data, params.centers, before).assigned
+        else:
+            assigned = fresh
+        total = family.expect(_one_hot(assigned, len(params.centers)), data, about)
+        stays = before is not None and np.array_equal(fresh, before)
         log_likelihood = family.log_likelihood(params, data)
-        return Expectation(q, stats, log_likelihood, about, exact, total), (data, seen)
-
-    def moving(self, before: Expectation, after: Expectation, gain: float) -> bool:
-        """Whether a pass reassigned a row: a pass that gains as much as it loses is not the last."""
-        return not np.array_equal(before.q.log_r, after.q.log_r)
+        found = Expectation(q, stats, log_likelihood, about, exact, total, final=stays)
+        return found, (data, assigned, passes + 1)
 
 
-def one_pass(data: Any, centers: Array, before: Seen | None = None) -> Seen:
-    """One pass over the rows from `centers` (K, D); without `before`, nothing was ever assigned.
+def one_pass(data: Any, centers: Array, before: Integers | None = None) -> Seen:
+    """One pass over the rows from `centers` (K, D), assigned as `before` (N,); without it, nothing is assigned yet.
 
-    Known labels assign their rows; rows of weight 0 are absent (assigned -1).
+    Known labels assign their rows; rows of weight 0 are absent.
     """
-    where = centers.copy()  # of each cluster: where it starts the pass until its first row, then its running mean
-    weight = np.zeros(len(centers)) if before is None else before.weight.copy()
-    mean = centers.copy() if before is None else before.mean.copy()
+    where = centers.copy()
+    assigned = np.full(data.n_rows, -1) if before is None else before.copy()
+    present = np.flatnonzero(data.row_weights > 0)
+    weight = np.bincount(assigned[present] + 1, data.row_weights[present], len(centers) + 1)[1:]
+    rows = np.bincount(assigned[present] + 1, minlength=len(centers) + 1)[1:]
     labels = np.full(data.n_rows, -1) if data.labels is None else data.labels
-    assigned = np.full(data.n_rows, -1)
-    for n in np.flatnonzero(data.row_weights > 0):
-        x, w = data.X[n], data.row_weights[n]
+    for n in present:
+        x, w, j = data.X[n], data.row_weights[n], assigned[n]
         k = labels[n] if labels[n] >= 0 else ((where - x) ** 2).sum(axis=1).argmin()
+        if k == j:
+            continue
+        if j >= 0:
+            rows[j] -= 1
+            weight[j] = weight[j] - w if rows[j] else 0.0
+            if rows[j]:  # the last row to leave a cluster leaves its centre where it is
+                where[j] -= w / weight[j] * (x - where[j])
+        rows[k] += 1
         weight[k] += w
-        mean[k] += w / weight[k] * (x - mean[k])
-        where[k], assigned[n] = mean[k], k
-    return Seen(weight, mean, assigned)
+        where[k] += w / weight[k] * (x - where[k])
+        assigned[n] = k
+    return Seen(assigned, where)
 
 
-def partition_means(data: Any, seen: Seen) -> Seen:
-    """Weights and means of the last pass's clusters alone; a cluster without rows keeps what it had."""
-    weight, mean = seen.weight.copy(), seen.mean.copy()
-    for k in np.unique(seen.assigned[seen.assigned >= 0]):
-        w = data.row_weights * (seen.assigned == k)
-        weight[k] = w.sum()
-        mean[k] += w @ (data.X - mean[k]) / weight[k]
-    return Seen(weight, mean, seen.assigned)
+def _one_hot(assigned: Integers, k: int) -> Categorical:
+    """The partition as a q; a row of weight 0 counts nowhere, and is put into cluster 0."""
+    return Categorical(np.where(np.maximum(assigned, 0)[:, None] == np.arange(k), 0.0, -np.inf))

@@ -60,4 +60,5 @@ TWIN = Twin(
         "width": Free("spacing, or a number > 0 in the units of x", bases.read_width),
     },
     components=False,
+    log_scale=frozenset({"alpha", "beta"}),
 )

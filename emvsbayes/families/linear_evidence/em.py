@@ -36,7 +36,9 @@ from emvsbayes.families.linear_evidence.bases import (
 from emvsbayes.families.linear_evidence.records import LinearData, LinearParams, LinearPrior
 
 SINGULAR = 1e-10  # noise variance relative to that of t, below which a perfect fit has collapsed
+PULL = 1e-9  # what rounding leaves over of a count; a prior leaves more
 BEYOND = 10.0 ** np.linspace(0.1, 10, 34)  # multiples of a precision at which its optimum is looked for
+MOST_FUNCTIONS, MOST_ENTRIES = 5_000, 200_000_000  # M and N·M beyond which the decomposition takes gigabytes
 DECADES = {"kmeans": 0.0, "k-means++": 0.5, "random_rows": 1.0, "random_scales": 2.0}  # how far starts are spread
 NORMAL_95 = 1.959963984540054  # the 97.5 % quantile of N(0, 1)
 
@@ -71,6 +73,12 @@ class LinearEvidence:
             "rowwise": "w is shared by all rows: its data moments add, but its E-step does not split over rows.",
             "components": "There is one w, and nothing to relabel.",
             "bounded": "Where the basis fits t perfectly, the evidence grows without bound in beta.",
+        }
+    )
+    status_sentences = MappingProxyType(
+        {
+            "SINGULAR": "Singular: the evidence is unbounded in beta where the basis fits t perfectly; use a prior "
+            "(MAP), hold beta, or take fewer basis functions.",
         }
     )
     component_axes = MappingProxyType({})
@@ -109,8 +117,19 @@ class LinearEvidence:
             raise InputError(
                 f"t is {present[0]:g} in every row of positive weight; nothing varies that a regression could explain."
             )
+        functions = self._n_functions(data)
+        if functions > MOST_FUNCTIONS or functions * data.n_rows > MOST_ENTRIES:
+            raise InputError(
+                f"{functions} basis functions of {data.n_rows} rows are too many to hold; at most {MOST_FUNCTIONS}, "
+                f"and {MOST_ENTRIES} values in all, can be used: lower n_basis or degree."
+            )
         if not self.spectrum(data).scales.any():
             raise InputError("every basis function is 0 in every row of positive weight; choose another basis.")
+
+    def _n_functions(self, data: LinearData) -> int:
+        """M, before any of them is built."""
+        each = {"identity": 1, "polynomial": self.degree}.get(self.basis, self.n_basis)
+        return each * data.X.shape[1] + int(self.intercept)
 
     def basis_functions(self, data: LinearData) -> Basis:
         """φ, its centres spread over the range in the settings, or over that of these data."""
@@ -244,6 +263,10 @@ class LinearEvidence:
         beta = real_array(given.get("beta", 2 * neutral.beta), "beta")
         return LinearParams(alpha, beta).checked()
 
+    def check_params(self, params: LinearParams) -> None:
+        """Raise where these are no precisions."""
+        params.checked()
+
     def init(self, data: LinearData, rng: np.random.Generator, how: str) -> LinearParams:
         """Half of the variance of t each, times factors drawn log-uniformly within the decades of the method."""
         if how not in DECADES:
@@ -276,20 +299,32 @@ class LinearEvidence:
                         "and the evidence grows without bound in beta."
                     )
                     events.append(Event("singular", -1, (), relative, sentence))
-            elif self._excess(params, seen, "beta").min() > 0:
+            elif self._flat(params, stats, "beta") and self._excess(params, seen, "beta").min() > 0:
                 sentence = (
                     f"beta is {params.beta:.3g}, and the evidence rises with every larger beta: the basis fits t "
-                    "without noise, and the estimate lies on the boundary, which EM nears ever more slowly."
+                    "without noise, and the estimate lies on the boundary, which EM nears ever more slowly; give beta "
+                    "a prior, hold it, or take fewer basis functions."
                 )
                 events.append(Event("boundary", -1, (), relative, sentence))
-        if "alpha" not in self.fixed and self._excess(params, seen, "alpha").min() > 0:
+        if self._flat(params, stats, "alpha") and self._excess(params, seen, "alpha").min() > 0:
             sentence = (
                 f"alpha is {params.alpha:.3g}, and the evidence rises with every larger alpha: the basis explains "
                 "nothing of t, the weights shrink to 0, and the estimate lies on the boundary, which EM nears ever "
-                "more slowly."
+                "more slowly; take another basis, or give alpha a prior to keep it finite."
             )
             events.append(Event("boundary", -1, (), self.effective_parameters(params, data), sentence))
         return tuple(events)
+
+    def _flat(self, params: LinearParams, stats: LinearStats, name: str) -> bool:
+        """Whether a precision is free and without a prior: only then can its optimum lie at infinity.
+
+        The M-step has solved count - α ww + 2 (a - 1) - 2 b α = 0, so that what the data's own counts leave over is
+        the prior's pull; and the rate b of a Gamma prior, always above 0, holds every large α back.
+        """
+        if name in self.fixed:
+            return False
+        count, total = (stats.count, stats.ww) if name == "alpha" else (stats.n, stats.rss)
+        return abs(count - getattr(params, name) * total) <= PULL * count
 
     def _excess(self, params: LinearParams, seen: Spectrum, name: str) -> Array:
         """2 ∂ ln p(t) / ∂ ln α (or β) at multiples of the precision, relative to Σ γ_i (or N): above 0, it should grow.
@@ -334,6 +369,13 @@ class LinearEvidence:
         finite_rows(design, [f"basis function {i}" for i in range(design.shape[1])], "a value")
         variance = ((design @ q.axes @ q.root) ** 2).sum(axis=1)
         return design @ q.mean, variance + (1 / params.beta if noise else 0.0)
+
+    def log_predictive(self, q: Gaussian, params: LinearParams, data: LinearData) -> float:
+        """Σ_n w_n ln N(t_n | mᵀφ_n, φ_nᵀSφ_n + 1/β) of new rows, one by one; q = N(m, S) is p(w | training data)."""
+        design = self.basis_functions(data).design(data.X)
+        variance = ((design @ q.axes @ q.root) ** 2).sum(axis=1) + 1 / params.beta
+        misfit = (data.t - design @ q.mean) ** 2 / variance
+        return float(-0.5 * data.row_weights @ (LOG_2PI + np.log(variance) + misfit))
 
     def band(self, params: LinearParams, data: LinearData, n: int = 200) -> tuple[Array, Array, Array, Array] | None:
         """x (n,) over the range of the data, the predictive mean, and its 95 % band; None for several columns."""

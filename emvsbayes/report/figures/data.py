@@ -19,6 +19,7 @@ from emvsbayes.report.palette import FAINT, INK, MUTED, component
 
 _RADII = {"95 %": 2.4477, "50 %": 1.1774}
 _FEW = 30  # rows below which a histogram says less than dots
+NARROW = 3  # ratio of ranges beyond which a panel in one unit would be a strip
 BARS = "#e1e5ea"
 
 
@@ -52,7 +53,8 @@ def draw(picture: Picture) -> str:
 
     what = "components" if panels[-1].weights else "curve with its band"
     label = f"{_columns(picture)}: the data and the fitted {what} at {len(panels)} stages of EM"
-    height = (WIDTH / columns * 0.78 if len(picture.columns) > 1 else 2.3) * rows + 0.45
+    tall = 0.95 if len(picture.columns) > 1 and _round(picture) else 0.78
+    height = (WIDTH / columns * tall if len(picture.columns) > 1 else 2.3) * rows + 0.45
     return svg("figure-data", label, (WIDTH, height), paint)
 
 
@@ -115,6 +117,8 @@ def _panel(axis: Axes, picture: Picture, shown: Snapshot, *, colour: bool) -> No
     elif len(picture.columns) > 1:
         _plane(axis, points, labels, shown, colour)
         _limits(axis, points, picture.snapshots[-1])
+        if _round(picture):
+            axis.set_aspect("equal", adjustable="box")
         axis.set_ylabel(picture.columns[1])
     else:
         _line(axis, points[:, 0], labels, shown, picture.snapshots, colour)
@@ -182,6 +186,18 @@ def _limits(axis: Axes, points: np.ndarray, last: Snapshot) -> None:
     middle, most = points[:, :2].mean(axis=0), 1.2 * width  # a component far wider than the data may leave the panel
     axis.set_xlim(max(low[0], middle[0] - most[0]), min(high[0], middle[0] + most[0]))
     axis.set_ylim(max(low[1], middle[1] - most[1]), min(high[1], middle[1] + most[1]))
+
+
+def _round(picture: Picture) -> bool:
+    """Whether every component is round, as in K-means: the model then measures both columns in one unit.
+
+    Columns of very different ranges are drawn to fill their panel all the same.
+    """
+    widths = np.ptp(np.asarray(picture.points, dtype=float)[:, :2], axis=0)
+    if not widths.all() or widths.max() > NARROW * widths.min():
+        return False
+    every = [np.asarray(c, dtype=float)[:2, :2] for shown in picture.snapshots for c in shown.covariances]
+    return all(np.allclose(c, c[0, 0] * np.eye(2), rtol=1e-9, atol=0) for c in every)
 
 
 def _trails(axes: list[Axes], panels: list[Snapshot]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 WHERE = {
     "kmeans": "kmeans:supplements",
+    "medoids": "kmeans:medoids",
     "linear_evidence": "evidence:supplements",
     "variational": "variational:supplements",
     "completion": "completion:completion",

@@ -37,7 +37,7 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
     if posterior is not None:
         draws = posterior.relabelled["posterior"]
         alphas, betas = (_values(draws, fits.map.params, name) for name in ("alpha", "beta"))
-        rows.append(_posterior_row(family, data, alphas, betas))
+        rows += _posterior_rows(family, data, alphas, betas)
         W = family.draw_weights(alphas, betas, data, np.random.default_rng(study.seed))
         spread = _spread(family, data, W, alphas, betas, sides)
         sheets = [_sheet("Precisions, and the effective number of parameters", rows), spread]
@@ -69,22 +69,25 @@ def _estimates(name: str, family: Any, data: Any, params: Any) -> list[Any]:
     return [name, alpha, beta, beta**-0.5, family.effective_parameters(params, data), None]
 
 
-def _posterior_row(family: Any, data: Any, alphas: Array, betas: Array) -> list[Any]:
-    """Posterior means; γ averaged over draws, with its standard deviation."""
+def _posterior_rows(family: Any, data: Any, alphas: Array, betas: Array) -> list[list[Any]]:
+    """Posterior mean and median of every quantity, each over its own draws; γ with its standard deviation."""
     scales = family.spectrum(data).scales ** 2 * betas[:, None]
     gamma = (scales / (alphas[:, None] + scales)).sum(axis=1)
-    return [
-        "posterior mean",
-        float(alphas.mean()),
-        float(betas.mean()),
-        float((betas**-0.5).mean()),
-        float(gamma.mean()),
-        float(gamma.std(ddof=1)),
-    ]
+    draws = (alphas, betas, betas**-0.5, gamma)
+    means, medians = ([float(middle(d)) for d in draws] for middle in (np.mean, np.median))
+    return [["posterior mean", *means, float(gamma.std(ddof=1))], ["posterior median", *medians, None]]
 
 
 def _sheet(caption: str, rows: list[list[Any]]) -> Sheet:
-    return Sheet(caption, ["", "α", "β", "noise sd, β^(-1/2)", "γ", "posterior sd of γ"], rows)
+    headers = ["", "α", "β", "noise sd, β^(-1/2)", "γ", "posterior sd of γ"]
+    if len(rows) == 2:  # estimates alone
+        return Sheet(caption, headers, rows)
+    note = (
+        "Mean and median are those of each column's own draws: the noise sd in the row of means is the mean of "
+        "β^(-1/2), and not the mean of β to the power -1/2. Where the posterior of α spreads over powers of ten, its "
+        "mean lies far out in the tail, and the median is the better middle; above, ln α and ln β are compared."
+    )
+    return Sheet(caption, headers, rows, note)
 
 
 def _inputs(data: Any, n: int) -> Array:

@@ -11,9 +11,10 @@ from emvsbayes.comparison.scalars import thinned
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.families.kmeans.shrink import shrink
-from emvsbayes.fitting import schedule_of
+from emvsbayes.fitting import fit, schedule_of
 
-PANELS = 8  # half-steps drawn
+PANELS, LINES = 12, 24  # half-steps drawn, and printed, before some in the middle are left out
+DISSIMILARITIES = ("euclidean", "manhattan", "cosine")
 FACTORS = (4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)  # of the held variance
 
 COLUMNS = {
@@ -54,7 +55,15 @@ def _half_steps(problem: Any, fits: Any) -> Supplement:
         j = _distortion(data, centers, labels)
         rows.append([f"{passes}", "E: every row to its nearest centre", j, moved])
         plots.append(_panel(points[kept], columns, labels[kept], centers, f"pass {passes}, E: J = {j:.4g}"))
-    falls = "J falls or stays at every half-step" if family.method == "batch" else "Online, J may rise"
+    table, skipped = _ends(rows, LINES)
+    if skipped:
+        table.insert(LINES - 2, ["⋮"] * 4)
+    drawn, hidden = _ends(plots, PANELS)
+    left_out = f"{skipped} half-steps in the middle are not printed. " if skipped else ""
+    left_out += f"The pictures leave out {hidden} half-steps before the last." if hidden else ""
+    falls = (
+        "J falls or stays at every half-step" if family.method == "batch" else "Online, J may rise in the first pass"
+    )
     return Supplement(
         "K-means, half-step by half-step",
         [
@@ -63,9 +72,16 @@ def _half_steps(problem: Any, fits: Any) -> Supplement:
             f"From the start of the best run; the variance of the model, {family.variance:.4g}, is J/(ND) where "
             "K-means ended, and is then held: no half-step of K-means depends on it, but the log-likelihood and KL do.",
         ],
-        sheets=[Sheet("The distortion J", ["pass", "half-step", "J", "rows that changed cluster"], rows[:24])],
-        plots=plots[:PANELS],
+        sheets=[Sheet("The distortion J", ["pass", "half-step", "J", "rows that changed cluster"], table, left_out)],
+        plots=drawn,
     )
+
+
+def _ends(items: list[Any], most: int) -> tuple[list[Any], int]:
+    """At most `most` items, the last two among them, and how many were left out."""
+    if len(items) <= most:
+        return list(items), 0
+    return [*items[: most - 2], *items[-2:]], len(items) - most
 
 
 def _distortion(data: Any, params: Any, labels: Integers) -> float:
@@ -101,3 +117,40 @@ def _shrinking(problem: Any, fits: Any) -> Supplement:
         ],
         sheets=[Sheet("Soft EM against K-means", list(COLUMNS.values()), rows)],
     )
+
+
+def medoids(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Supplement]:
+    """K-medoids on the same rows under each dissimilarity: J, and the rows that are the prototypes."""
+    data, rows = problem.data, []
+    for kind in DISSIMILARITIES:
+        found = fit(
+            "kmeans",
+            data.X,
+            n_components=problem.family.n_components,
+            settings={"method": "medoids", "dissimilarity": kind},
+            labels=data.labels,
+            sample_weight=data.row_weights,
+            record=False,
+            seed=study.seed,
+        )
+        j, starts = -found.run.objective, sum(r.optimum == 0 for r in found.restarts)
+        prototypes = ", ".join(str(row) for row in sorted(found.params.medoids.tolist()))
+        rows.append([kind, j, prototypes, f"{starts} of {len(found.restarts)}", str(found.passes)])
+    return [
+        Supplement(
+            "K-medoids: J only",
+            [
+                "K-medoids (euclidean, manhattan, cosine) has prototypes that are rows of the data, and minimises J, "
+                "the sum of the dissimilarities of the rows from their prototypes. No normalised density belongs to "
+                "it, hence there is no likelihood, no twin to sample and no KL; a J of one dissimilarity says nothing "
+                "about that of another, nor about the squared distances of K-means.",
+            ],
+            sheets=[
+                Sheet(
+                    "K-medoids (euclidean, manhattan, cosine): J only; no density, hence no twin and no KL",
+                    ["dissimilarity", "J", "medoids (rows, from 0)", "starts that reached it", "passes"],
+                    rows,
+                )
+            ],
+        )
+    ]
