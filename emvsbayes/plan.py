@@ -61,7 +61,7 @@ def read_plan(
     seed: int = 0,
 ) -> Plan:
     """The plan asked for; what is left out is what the family stands for. Raises where the family has no such thing."""
-    e_step, m_step, schedule = e_step or problem.twin.e_step, m_step or "full", schedule or "batch"
+    e_step, m_step, schedule = e_step or str(problem.twin.e_step), m_step or "full", schedule or "batch"
     chosen = read_e_step(e_step, seed)
     family, name = problem.family, problem.family.name
     if m_step not in M_STEPS:

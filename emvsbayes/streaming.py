@@ -86,11 +86,9 @@ class Stream:
     def partial_fit(self, X: Any, *, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from a chunk; returns the stream itself."""
         problem = pose(self._family, X, labels=labels, sample_weight=sample_weight, **self._asked)
-        if self._problem is None:
-            self._begin(problem)
-        else:
-            self._check(problem)
-        family, data = self._problem.family, problem.data
+        begun = self._problem or self._begin(problem)
+        self._check(begun, problem)
+        family, data = begun.family, problem.data
         chunk_weight = float(data.row_weights.sum())
         turn = len(self.scores)
         score = family.log_likelihood(self.params, data) / chunk_weight if turn else None
@@ -116,8 +114,8 @@ class Stream:
         data = pose(self._family, X, sample_weight=sample_weight, **self._asked).data
         return self._problem.family.log_likelihood(self.params, data) / float(data.row_weights.sum())
 
-    def _begin(self, problem: Problem) -> None:
-        """Starting values, from the user or from the first chunk."""
+    def _begin(self, problem: Problem) -> Problem:
+        """The problem of the first chunk, with starting values from the user or from that chunk."""
         plan = read_plan(problem, schedule="stepwise")
         if plan.e_step != "exact" or getattr(problem.family, "unsettled", False):
             raise InputError(f"{problem.family.name} learns a setting from all data at once; use fit.")
@@ -138,10 +136,11 @@ class Stream:
             )
             self.params = found[0].run.params
         self._about = self.params  # moments are measured about these, whatever the parameters become
+        return problem
 
-    def _check(self, problem: Problem) -> None:
+    @staticmethod
+    def _check(begun: Problem, problem: Problem) -> None:
         """The chunk must have the columns of the first."""
-        assert self._problem is not None
-        first, now = getattr(self._problem.data, "columns", ()), getattr(problem.data, "columns", ())
+        first, now = getattr(begun.data, "columns", ()), getattr(problem.data, "columns", ())
         if len(first) != len(now):
             raise InputError(f"the first chunk had {len(first)} columns; this one has {len(now)}.")

@@ -74,7 +74,7 @@ def _start(restart: Restart) -> Start:
         status=run.status.name,
         log_likelihood=_finite(run.log_likelihood),
         objective=_finite(run.objective),
-        passes=run.passes,
+        passes=int(run.passes),
         optimum=restart.optimum,
         component=None if event is None else event.component,
         rows=[] if event is None else list(event.rows[:8]),
@@ -85,7 +85,7 @@ def _start(restart: Restart) -> Start:
 def _path(problem: Any, restart: Restart, prior: Any, schedule: Any) -> Path:
     """The log-likelihood after each pass, by running the start again with its trace."""
     passes = restart.run.passes + (restart.run.status is Status.SINGULAR)
-    stop = Stop(tol=0.0, max_passes=passes)
+    stop = Stop(tol=0.0, max_passes=int(passes))
     run = run_em(problem.family, problem.data, restart.run.start, prior=prior, schedule=schedule, stop=stop)
     steps = [step for step in run.trace if step.half == "E" and isfinite(step.log_likelihood)]
     kept = thinned(len(steps), MARKS // (N_PATHS + 1))

@@ -11,7 +11,7 @@ The M half-step goes to the top of L_t. Bishop (2006), figure 9.14, drawn from n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
@@ -54,13 +54,14 @@ def tangency(family: Any, data: Any, params: Any, coordinate: int = 0, steps: in
         return top - drop - line.height(c)
 
     side, reach = next((s, 2.0**i) for i in range(-10, 11) for s in (-1, 1) if short(here + s * 2.0**i) > 0)
-    width = float(brentq(lambda r: short(here + side * r), 0, reach))
+    width = float(cast(float, brentq(lambda r: short(here + side * r), 0, reach)))
     c = here + side * width
-    grid = np.linspace(*sorted((c + 0.15 * side * width, here - 0.6 * side * width)), POINTS)
+    low, high = sorted((c + 0.15 * side * width, here - 0.6 * side * width))
+    grid = np.linspace(low, high, POINTS)
     touches = []
     for _ in range(steps):
         bound, size = line.bound(c), 1e-4 * width
-        found = minimize_scalar(lambda x, b=bound: -b(x), bounds=(grid[0], grid[-1]), method="bounded")
+        found: Any = minimize_scalar(lambda x, b=bound: -b(x), bounds=(low, high), method="bounded")
         touches.append(
             Touch(
                 at=c,

@@ -61,9 +61,8 @@ def run_em(
         At the last finite parameters: a singular run stops one pass before its collapse. Where q is drawn, at the
         average of the second half of the path, with its exact posterior.
     """
-    schedule, stop = schedule or Batch(), stop or Stop()
-    if record == "blocks" and hasattr(schedule, "score_blocks"):
-        schedule = replace(schedule, score_blocks=True)
+    stop = stop or Stop()
+    schedule = _recording(schedule or Batch(), record)
     scorer = Scorer(family, data, prior, bool(record))
     leaper = None if accelerate is None else Leaper(ACCELERATORS[accelerate](), family, data, schedule, scorer, start)
     params, memory = start, schedule.start(family, data)
@@ -89,10 +88,10 @@ def run_em(
 
         leap = None if leaper is None else leaper.leap(moved, now, memory, objective)
         sweeps += 0 if leap is None else a_pass
-        leapt = leap is not None and leap.higher
-        if leapt:
-            parts, following, memory = [leap.guess], leap.following, leap.memory
-            moved = leap.guess
+        leapt = False
+        if leap is not None and leap.higher:
+            leapt, moved, following, memory = True, leap.guess, leap.following, leap.memory
+            parts = [moved]
         else:
             following, memory = schedule.sweep(family, moved, memory)
             sweeps += 1
@@ -137,13 +136,14 @@ def run_em(
         if any(event.kind == "empty" for event in events):
             status = Status.EMPTY_COMPONENT
     at = len(scorer.steps) if status is Status.SINGULAR else max(len(scorer.steps) - 2, 0)
-    if now.log_likelihood is None:  # broken off within a pass
-        now = replace(now, q=family.e_step(params, data), log_likelihood=family.log_likelihood(params, data))
+    log_likelihood = now.log_likelihood
+    if log_likelihood is None:  # broken off within a pass
+        now, log_likelihood = replace(now, q=family.e_step(params, data)), family.log_likelihood(params, data)
     return Run(
         start=start,
         params=params,
         q=now.q,
-        log_likelihood=now.log_likelihood,
+        log_likelihood=log_likelihood,
         log_prior=scorer.log_prior(params),
         status=status,
         passes=passes,
@@ -155,6 +155,12 @@ def run_em(
     )
 
 
+def _recording(schedule: Any, record: bool | str) -> Schedule:
+    """The schedule, which scores every block where that is asked for and it has blocks."""
+    scores_blocks = record == "blocks" and hasattr(schedule, "score_blocks")
+    return replace(schedule, score_blocks=True) if scores_blocks else schedule
+
+
 def _passes(sweeps: int, a_pass: int) -> int | float:
     """Passes over the data, whole where they are."""
     return sweeps // a_pass if sweeps % a_pass == 0 else sweeps / a_pass
@@ -164,7 +170,7 @@ class _Path:
     """The second half of a random path, averaged in free coordinates (Celeux and Diebolt 1985)."""
 
     def __init__(self, family: Family, max_passes: int) -> None:
-        self.family, self.after, self.length, self.sum = family, max_passes / 2, 0, 0.0
+        self.family, self.after, self.length, self.sum = family, max_passes / 2, 0, np.zeros(())
 
     def add(self, passes: float, params: Any) -> None:
         vector = self.family.to_vector(params)

@@ -23,7 +23,7 @@ Networks 11, 271-282 (annealed); Celeux and Diebolt (1985), CSQ 2, 73-82 (stocha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -37,10 +37,10 @@ class EStep(Protocol):
     `monotone`: the bound can never fall; `random`: q is drawn; `latents`: the kinds of latent it is for.
     """
 
-    name: str
-    monotone: bool
-    random: bool
-    latents: tuple[str, ...]
+    name: ClassVar[str]
+    monotone: ClassVar[bool]
+    random: ClassVar[bool]
+    latents: ClassVar[tuple[str, ...]]
 
     def choose(self, exact: Any, turn: int) -> Any:
         """q; `exact` itself where nothing is restricted."""
@@ -55,9 +55,10 @@ class EStep(Protocol):
 class Exact:
     """q is the posterior."""
 
-    name = "exact"
-    monotone, random = True, False
-    latents = ("components", "shared")
+    name: ClassVar[str] = "exact"
+    monotone: ClassVar[bool] = True
+    random: ClassVar[bool] = False
+    latents: ClassVar[tuple[str, ...]] = ("components", "shared")
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact
@@ -70,8 +71,8 @@ class Exact:
 class Hard(Exact):
     """Each row wholly to its most probable component: classification EM."""
 
-    name = "hard"
-    latents = ("components",)
+    name: ClassVar[str] = "hard"
+    latents: ClassVar[tuple[str, ...]] = ("components",)
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.hardened()
@@ -83,8 +84,8 @@ class Truncated(Exact):
 
     size: int = 2
 
-    name = "truncated"
-    latents = ("components",)
+    name: ClassVar[str] = "truncated"
+    latents: ClassVar[tuple[str, ...]] = ("components",)
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.truncated(self.size)
@@ -94,8 +95,8 @@ class Truncated(Exact):
 class MeanField(Exact):
     """The coordinates of a shared Gaussian latent are made independent."""
 
-    name = "mean-field"
-    latents = ("shared",)
+    name: ClassVar[str] = "mean-field"
+    latents: ClassVar[tuple[str, ...]] = ("shared",)
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.factorised()
@@ -113,8 +114,8 @@ class Annealed(Exact):
     start: float = 0.5
     passes: int = 10
 
-    name = "annealed"
-    monotone = False
+    name: ClassVar[str] = "annealed"
+    monotone: ClassVar[bool] = False
 
     def beta(self, turn: int) -> float:
         """The inverse temperature."""
@@ -135,9 +136,10 @@ class Stochastic(Exact):
     draws: int = 1
     seed: int = 0
 
-    name = "stochastic"
-    monotone, random = False, True
-    latents = ("components",)
+    name: ClassVar[str] = "stochastic"
+    monotone: ClassVar[bool] = False
+    random: ClassVar[bool] = True
+    latents: ClassVar[tuple[str, ...]] = ("components",)
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.drawn(np.random.default_rng([self.seed, turn]), self.draws)

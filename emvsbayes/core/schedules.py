@@ -23,7 +23,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.errors import InputError
-from emvsbayes.core.esteps import EStep, Exact, read_e_step
+from emvsbayes.core.esteps import EStep, Exact
 from emvsbayes.core.protocol import Expectation, Family
 from emvsbayes.core.records import take_rows
 
@@ -35,12 +35,9 @@ BLOCKS = 10
 class Batch:
     """All rows at once: the E-step of the textbook. The memory is the data, and how often they were swept."""
 
-    e_step: EStep | str = field(default_factory=Exact)
+    e_step: EStep = field(default_factory=Exact)
 
     sweeps_a_pass = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "e_step", read_e_step(self.e_step))
 
     @property
     def monotone(self) -> bool:
@@ -98,11 +95,8 @@ class Incremental:
     """
 
     blocks: int = BLOCKS
-    e_step: EStep | str = field(default_factory=Exact)
+    e_step: EStep = field(default_factory=Exact)
     score_blocks: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "e_step", read_e_step(self.e_step))
 
     @property
     def monotone(self) -> bool:
@@ -150,7 +144,7 @@ class Incremental:
         q = [self.e_step.choose(family.e_step(params, block), 0) for block in memory.blocks]
         memory = self._anew(family, params, memory._replace(q=q, turn=0))
         now = self._scored(family, params, memory, True)
-        if np.isfinite(now.log_likelihood):
+        if now.log_likelihood is not None and np.isfinite(now.log_likelihood):
             memory = self._anew(family, family.m_step(memory.total, params), memory)
             now = replace(now, stats=memory.total, about=memory.about)
         return now, memory
@@ -190,13 +184,10 @@ class Stepwise:
     """
 
     blocks: int = BLOCKS
-    e_step: EStep | str = field(default_factory=Exact)
+    e_step: EStep = field(default_factory=Exact)
     exponent: float = 0.6
 
     monotone = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "e_step", read_e_step(self.e_step))
 
     @property
     def sweeps_a_pass(self) -> int:

@@ -35,7 +35,8 @@ class Scorer:
 
     def objective(self, params: Any, now: Expectation) -> float:
         """What is climbed, after an E half-step."""
-        return (self.bound(params, now) if now.restricted else now.log_likelihood) + self.log_prior(params)
+        climbed = now.log_likelihood if now.log_likelihood is not None and not now.restricted else None
+        return (self.bound(params, now) if climbed is None else climbed) + self.log_prior(params)
 
     def closed(self, passes: float, params: Any, now: Expectation) -> float:
         """After an E half-step: record it; return the objective."""

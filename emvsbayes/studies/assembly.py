@@ -211,7 +211,7 @@ def assemble(
     certificate = None if posterior is None else posterior.certificate
     labels = map_.responsibilities.argmax(axis=1) if has_components(problem) else np.zeros(problem.data.n_rows, int)
     order = fits.order(problem, climb.params)
-    picture = make_picture(problem, start, schedule, climb.passes, labels, order, study.panels)
+    picture = make_picture(problem, start, schedule, int(climb.passes), labels, order, study.panels)
     supplements = []
     for name in (*study.supplements, *([family.name] if family.name in SUPPLEMENTS else [])):
         say(f"supplement: {name}")
@@ -230,7 +230,7 @@ def assemble(
         published=published,
         checks=checks(points, switching, decomposition, certificate, published),
         listings=Listings(
-            em=em_listing(problem, study, data, start, climb.passes, ml.e_step),
+            em=em_listing(problem, study, data, start, int(climb.passes), ml.e_step),
             steps=steps_listing(family),
             pymc=pymc_listing(problem, study, data, start),
         ),

@@ -98,7 +98,7 @@ def compare(
         n_components=n_components,
         source=name,
         name=Path(name).stem,
-        settings={key: str(value) for key, value in settings.items()},
+        settings={key: str(value) for key, value in settings.items() if value is not None},
         prior=_mapping(prior),
         start=plain(start.params if isinstance(start, Fit) else start),
         fixed=plain(fixed),

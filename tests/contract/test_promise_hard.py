@@ -7,6 +7,7 @@ import pytest
 from cases import CASES, posed, starting
 
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.esteps import Hard
 from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import Status
@@ -18,7 +19,7 @@ HARD = [name for name in MIXTURES if "density" in posed(name)[0].family.capabili
 def hard(name, passes=15):
     problem, prior = posed(name)
     stop = Stop(tol=0.0, max_passes=passes)
-    return run_em(problem.family, problem.data, starting(name), prior=prior, schedule=Batch("hard"), stop=stop)
+    return run_em(problem.family, problem.data, starting(name), prior=prior, schedule=Batch(Hard()), stop=stop)
 
 
 @pytest.mark.parametrize("name", HARD)

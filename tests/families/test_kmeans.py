@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 import emvsbayes as eb
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.esteps import Hard
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.trace import Status
 from emvsbayes.families.kmeans.distortion import distortion_of
@@ -39,7 +40,7 @@ def hard_run(case, **more):
     problem = pose(case.family, case.X, **case.posed)
     family, data = problem.family, problem.data
     start = problem.hold(family.init(data, np.random.default_rng(11), "k-means++"))
-    schedule = family.schedule or Batch("hard")
+    schedule = family.schedule or Batch(Hard())
     return problem, run_em(family, data, start, schedule=schedule, stop=THIRTY, **more)
 
 
@@ -262,7 +263,7 @@ def test_online_ends_where_batch_would_stay(name):
     assert fit.passes < 200
     assert fit.trace.largest_residual < 1e-10
     problem = pose(case.family, case.X, **case.posed)
-    batch = run_em(replace(fit.family, method="batch"), problem.data, fit.params, schedule=Batch("hard"))
+    batch = run_em(replace(fit.family, method="batch"), problem.data, fit.params, schedule=Batch(Hard()))
     assert batch.elbo == pytest.approx(fit.run.elbo, rel=1e-9)
     assert not fit.family.schedule.monotone
 

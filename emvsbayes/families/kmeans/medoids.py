@@ -16,7 +16,7 @@ and log-likelihood and KL are NaN.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -26,6 +26,7 @@ from scipy.spatial.distance import cdist
 
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.esteps import EStep, Hard
 from emvsbayes.core.latents.categorical import Categorical
 from emvsbayes.core.protocol import Expectation
 from emvsbayes.core.schedules import Batch
@@ -67,7 +68,7 @@ class MedoidStats(VectorSpace):
 class Alternating(Batch):
     """Hard batches until no row is reassigned, or J stays: J has no unit in which a tolerance could be said."""
 
-    e_step: str = "hard"
+    e_step: EStep = field(default_factory=Hard)
 
     def moving(self, before: Expectation, after: Expectation, gain: float) -> bool:
         """Whether a pass reassigned a row, to a smaller J."""

@@ -21,7 +21,7 @@ from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.trace import Run
 from emvsbayes.information.observed import rate_matrix
 from emvsbayes.information.optimum import settled
-from emvsbayes.plan import read_plan
+from emvsbayes.plan import Plan, read_plan
 from emvsbayes.problem import Problem, pose
 
 TIGHT = Stop(tol=1e-12, max_passes=2000)
@@ -91,6 +91,13 @@ def slow_coins() -> Problem:
     return pose("coins", data, n_components=2, settings={"weights": "free"})
 
 
+def plan_of(problem: Problem, axes: dict[str, str], seed: int = 0) -> Plan:
+    """The plan with these axes; those left out are plain EM's."""
+    names = ("e_step", "m_step", "schedule", "accelerate")
+    e_step, m_step, schedule, accelerate = (axes.get(name) for name in names)
+    return read_plan(problem, e_step=e_step, m_step=m_step, schedule=schedule, accelerate=accelerate, seed=seed)
+
+
 def climb(
     problem: Problem,
     start: Any,
@@ -101,7 +108,7 @@ def climb(
     record: bool | str = True,
 ) -> Run:
     """A run of one variant; where z is drawn it ends after a number of passes."""
-    plan = read_plan(problem, **axes, seed=seed)
+    plan = plan_of(problem, axes, seed)
     options = plan.options(problem.family)
     stop = RANDOM if getattr(options["schedule"], "random", False) else stop
     return run_em(problem.family, problem.data, start, stop=stop, record=record, **options)
@@ -123,7 +130,7 @@ def _settings(problems: Sequence[Any], seed: int) -> Supplement:
     for name, problem, start, best in problems:
         rows: list[list[str | float | None]] = []
         for variant in VARIANTS:
-            schedule = read_plan(problem, **variant.axes).gather(problem.family)
+            schedule = plan_of(problem, variant.axes).gather(problem.family)
             run = climb(problem, start, variant.axes, seed=seed)
             rows.append(
                 [
