@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import MARKS, Climb, Decomposition, Step
-from emvsbayes.comparison.scalars import thinned
+from emvsbayes.core.scalars import thinned
 from emvsbayes.core.starts import Restart
 from emvsbayes.core.trace import Run, Status, Trace
 

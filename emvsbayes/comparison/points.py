@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import FitStarts, Marginal, Parameter, Points, Score
-from emvsbayes.comparison.scalars import Scalar
 from emvsbayes.core.checks import Array
+from emvsbayes.core.scalars import Scalar
 
 INTERVAL = 0.95  # equal-tailed
 BINS = 50

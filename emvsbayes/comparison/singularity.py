@@ -11,9 +11,9 @@ from math import isfinite
 from typing import Any
 
 from emvsbayes.comparison.record import MARKS, Optimum, Path, Restarts, Singularity, Start
-from emvsbayes.comparison.scalars import thinned
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.records import plain
+from emvsbayes.core.scalars import thinned
 from emvsbayes.core.starts import Restart, restarts
 from emvsbayes.core.trace import Status
 

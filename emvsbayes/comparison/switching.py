@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import MARKS, Convergence, Switching, TraceSeries
-from emvsbayes.comparison.scalars import Scalar, thinned
 from emvsbayes.core.checks import Array
+from emvsbayes.core.scalars import Scalar, thinned
 
 RHAT = 1.01
 SAME_MODE = 0.05  # nats: modes closer than this are one mode

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from emvsbayes.comparison.scalars import Scalar, scalars
 from emvsbayes.core.checks import Array
 from emvsbayes.core.gradients import derivatives
+from emvsbayes.core.scalars import Scalar, scalars
 from emvsbayes.information.optimum import Optimum
 
 RATES = ("weights", "probs", "initial", "transitions")

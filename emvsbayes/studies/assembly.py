@@ -16,13 +16,13 @@ from emvsbayes.comparison.errors import compare_errors
 from emvsbayes.comparison.picture import make_picture
 from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
 from emvsbayes.comparison.record import Comparison, Listings, Provenance, Subject
-from emvsbayes.comparison.scalars import scalars
 from emvsbayes.comparison.singularity import compare_singularity
 from emvsbayes.comparison.switching import compare_switching, unresolved
 from emvsbayes.comparison.verdict import SOFT_MAP, checks, verdict
 from emvsbayes.core.alignment import Permutation, align_responsibilities, label_classes, permute
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.scalars import scalars
 from emvsbayes.core.trace import Run
 from emvsbayes.fits import Fit
 from emvsbayes.fitting import as_stop, fit_problem, schedule_of

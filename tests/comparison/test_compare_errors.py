@@ -10,7 +10,7 @@ import emvsbayes as eb
 from emvsbayes.comparison.errors import WORDS, compare_errors, reasons
 from emvsbayes.comparison.points import compare_points
 from emvsbayes.comparison.record import Parameter
-from emvsbayes.comparison.scalars import scalars
+from emvsbayes.core.scalars import scalars
 from emvsbayes.core.trace import Status
 from emvsbayes.problem import pose
 

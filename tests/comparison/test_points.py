@@ -12,7 +12,7 @@ from scipy import stats
 
 import emvsbayes as eb
 from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
-from emvsbayes.comparison.scalars import scalars
+from emvsbayes.core.scalars import scalars
 from emvsbayes.problem import pose
 
 PROBLEM = pose("coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"})

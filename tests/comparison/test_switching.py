@@ -12,8 +12,8 @@ from cases import FIVE_TRIALS, blobs
 
 import emvsbayes as eb
 from emvsbayes.bayes.diagnosis import diagnose
-from emvsbayes.comparison.scalars import scalars
 from emvsbayes.comparison.switching import RHAT, SAME_MODE, compare_switching, unresolved, worst_rhat
+from emvsbayes.core.scalars import scalars
 from emvsbayes.relabelling import permute_tree, relabel_draws
 
 CHAINS, DRAWS, K = 4, 200, 3

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
-from emvsbayes.comparison.scalars import thinned
 from emvsbayes.core.checks import Array
+from emvsbayes.core.scalars import thinned
 
 GRID = 100
 NORMAL_95 = 1.959963984540054

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
-from emvsbayes.comparison.scalars import thinned
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.scalars import thinned
 from emvsbayes.families.kmeans.shrink import shrink
 from emvsbayes.fitting import fit, schedule_of
 

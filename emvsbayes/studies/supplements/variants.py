@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
-from emvsbayes.comparison.scalars import thinned
 from emvsbayes.comparison.tangency import tangency
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.scalars import thinned
 from emvsbayes.core.trace import Run
 from emvsbayes.information.observed import rate_matrix
 from emvsbayes.information.optimum import settled

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.comparison.record import Sheet, Supplement
-from emvsbayes.comparison.scalars import scalars, thinned
 from emvsbayes.core.alignment import align_responsibilities, permute
+from emvsbayes.core.scalars import scalars, thinned
 from emvsbayes.vb.enumeration import log_evidence
 from emvsbayes.vb.fitting import adapt, variational_problem
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from cases import CASES, CONJUGATE, COVARIANCES, FIVE_TRIALS, blobs, posed, starting
 
-from emvsbayes.comparison.scalars import scalars, thinned
+from emvsbayes.core.scalars import scalars, thinned
 from emvsbayes.problem import pose
 
 COLUMNS = ("eruptions", "waiting")
