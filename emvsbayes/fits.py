@@ -246,6 +246,8 @@ class Fit:
         """The status with its remedy, in the words of the family where it has its own."""
         if self.status is Status.MAX_PASSES and any(e.kind == "boundary" and e.component < 0 for e in self.events):
             return "A boundary estimate: the optimum lies at infinity, and passes only near it; see the note."
+        if self.status is Status.CONVERGED and self.run.stopped_by:
+            return f"Converged: {self.run.stopped_by}."
         return getattr(self.family, "status_sentences", {}).get(self.status.name, self.status.value)
 
     def _scores(self) -> list[str]:

@@ -125,7 +125,7 @@ def fit(
         start=start,
         n_starts=n_starts,
         plan=read_plan(problem, e_step=e_step, m_step=m_step, schedule=schedule, accelerate=accelerate, seed=seed),
-        stop=None if stop is None else as_stop(stop),
+        stop=as_stop(stop) if stop else None,
         record=record,
         seed=seed,
         n_jobs=n_jobs,
@@ -168,6 +168,7 @@ def fit_problem(
     problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs)
     family, data = problem.family, problem.data
     options = {**plan.options(family), "prior": prior}
+    once = n == 1 and keep is None  # a single run is recorded as it goes
     found = restarts(
         family,
         data,
@@ -176,13 +177,14 @@ def fit_problem(
         given=given,
         methods=methods,
         complete=problem.hold,
-        options=options,
+        options={**options, "record": record} if once else options,
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
     )
     best = found[0].run
-    if record:  # the same run once more, with its trace
+    found = [replace(restart, run=restart.run.without_trace()) for restart in found]
+    if record and not once:  # the same run once more, with its trace
         options["record"] = record
         best = run_em(family, data, best.start, stop=stop if keep is None else shortened(stop), **options)
         best = best if keep is None else go_on(family, data, best, stop, **options)

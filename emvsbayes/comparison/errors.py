@@ -156,14 +156,15 @@ def _opening(found: dict[str, StandardErrors]) -> str:
 def _plots(rows: list[list[Any]]) -> list[Plot]:
     """Every sd divided by Laplace's (by EM's where there is none), parameter by parameter."""
     series = []
-    for name, column in (("EM (ML) se", 1), ("bootstrap sd", 2), ("Laplace sd", 3), ("posterior sd", 4)):
+    sides = (("EM (ML) se", 1), ("bootstrap sd", 2), ("Laplace sd", 3), ("posterior sd", 4))
+    for style, (name, column) in enumerate(sides):
         pairs = [
             (float(i), row[column] / unit)
             for i, row in enumerate(rows)
             if row[column] is not None and (unit := row[3] or row[1])
         ]
         if pairs:
-            series.append(Series(name, "points", [x for x, _ in pairs], [y for _, y in pairs]))
+            series.append(Series(name, "points", [x for x, _ in pairs], [y for _, y in pairs], component=style))
     if len(series) < 2:
         return []
     return [Plot("Standard deviations, Laplace's = 1", "row of the table", "relative to Laplace", series)]

@@ -9,7 +9,7 @@ numbers of a `HalfStep` come from three code paths, so that `residual` is a chec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -135,6 +135,10 @@ class Run:
     stopped_by: str = ""
     remaining: float | None = None
     elbo: float | None = None  # where it is not the log-likelihood, because q was restricted
+
+    def without_trace(self) -> Run:
+        """The same run as one that was not recorded."""
+        return replace(self, trace=Trace(), events=tuple(replace(event, half_step=-1) for event in self.events))
 
     @property
     def objective(self) -> float:
