@@ -68,11 +68,21 @@ def command(function: Callable[..., int | None]) -> click.Command:
     return main.command(function.__name__.removesuffix("_command"), cls=_Recorded)(run)
 
 
-def model_options(function: Callable[..., Any], *, several: bool = False) -> Callable[..., Any]:
-    """What every command that takes a data file asks: the model (or `several`), the columns, starts, when to stop."""
+def model_options(
+    function: Callable[..., Any], *, several: bool = False, without: tuple[str, ...] = ()
+) -> Callable[..., Any]:
+    """What every command that takes a data file asks: the model (or `several`), the columns, starts, when to stop.
+
+    `without` are names of options that a command does not take.
+    """
     number: dict[str, Any] = {"help": "Numbers K to try: 1:6, or 1,2,4.", "default": "1:6", "show_default": True}
     if not several:
         number = {"help": "Number of components K, for mixtures.", "type": int}
+    e_steps = "exact, hard, truncated:C, mean-field, annealed, stochastic or monte-carlo:M."
+    some = {
+        "--fixed": click.option("--fixed", help="Fields to hold at given values: JSON, or a .json or .toml file."),
+        "--e-step": click.option("--e-step", help=e_steps),
+    }
     options = [
         click.argument("data", type=click.Path(path_type=Path)),
         click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
@@ -85,11 +95,11 @@ def model_options(function: Callable[..., Any], *, several: bool = False) -> Cal
         click.option(
             "--start", help="Starting values: JSON, a .json or .toml file, a fit of `em --json`, or a method."
         ),
-        click.option("--fixed", help="Fields to hold at given values: JSON, or a .json or .toml file."),
+        some["--fixed"],
         click.option(
             "--starts", "n_starts", help="Number of starts (20); 20:5 goes on with the 5 best of 20 short runs."
         ),
-        click.option("--e-step", help="exact, hard, truncated:C, mean-field, annealed, stochastic or monte-carlo:M."),
+        some["--e-step"],
         click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
         click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
         click.option("--param-tol", type=float, help="Stop also where no free coordinate changed by more than this."),
@@ -97,7 +107,7 @@ def model_options(function: Callable[..., Any], *, several: bool = False) -> Cal
         click.option("--aitken", is_flag=True, default=None, help="--tol bounds the estimated gain still to come."),
         click.option("--seed", type=int, default=0, show_default=True),
     ]
-    for option in reversed(options):
+    for option in reversed([option for option in options if option not in [some[name] for name in without]]):
         function = option(function)
     return function
 
@@ -225,6 +235,7 @@ def compare_command(
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
 @click.option("--errors", help="Standard errors by louis, sem, hessian, bootstrap, parametric; commas between them.")
 @click.option("--replicates", "n_replicates", type=int, default=200, show_default=True, help="Of the bootstraps.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals beside them.")
 def em_command(
     data: Path,
     prior: str,
@@ -234,6 +245,7 @@ def em_command(
     json_path: Path | None,
     errors: str | None,
     n_replicates: int,
+    level: float,
     **model: Any,
 ) -> int:
     """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC."""
@@ -246,6 +258,10 @@ def em_command(
             raise InputError(f"{json_path} is a folder; name the file to write the fit to.")
     given = structured(prior, "prior", names=("none", "default"))
     methods = _error_methods(errors)
+    if not 0 < level < 1:
+        raise InputError(f"--level must be a number between 0 and 1; it is {level:g}.")
+    if methods and n_replicates < 2:
+        raise InputError(f"--replicates must be at least 2; it is {n_replicates}.")
     model = _model(data, model)
     fitted = fit(
         prior=None if given == "none" else given,
@@ -256,14 +272,14 @@ def em_command(
     )
     click.echo(fitted.summary())
     if methods:
-        _echo_errors(fitted, model, methods, n_replicates)
+        _echo_errors(fitted, model, methods, n_replicates, level)
     if json_path is not None:
         write_text(fitted.to_json(), json_path)
     return _exit_code(fitted.status.name)
 
 
 @command
-@partial(model_options, several=True)
+@partial(model_options, several=True, without=("--fixed", "--e-step"))
 @click.option("--prior", default="none", show_default=True, help="none, default, both, JSON, or a .json or .toml file.")
 @click.option("--map", "both", is_flag=True, help="ML and MAP in one table: --prior both.")
 @click.option("--criterion", default="bic", show_default=True, help="By which the best is chosen: aic, bic or icl.")
@@ -284,10 +300,6 @@ def select_command(
     if out is not None:
         writable(out)
     arguments = _model(data, model)
-    if arguments.pop("e_step") is not None:
-        raise InputError("select ranks by the likelihood that the family's own E-step climbs; leave --e-step out.")
-    if arguments.pop("fixed") is not None:
-        raise InputError("select counts every parameter as free; leave --fixed out.")
     given = structured("both" if both else prior, "prior", names=("none", "default", "both"))
     selection = select(
         prior=None if given == "none" else given,
@@ -305,7 +317,7 @@ def select_command(
 
 
 @command
-@model_options
+@partial(model_options, without=("--e-step",))
 @click.option("--prior", default="default", show_default=True, help="default, or JSON, or a .json or .toml file.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
 def vb_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> int:
@@ -318,9 +330,6 @@ def vb_command(data: Path, prior: str, json_path: Path | None, **model: Any) -> 
         if json_path.is_dir():
             raise InputError(f"{json_path} is a folder; name the file to write the fit to.")
     asked = _model(data, model)
-    for axis in ("e_step", "m_step", "schedule", "accelerate"):  # axes of EM
-        if asked.pop(axis, None) is not None:
-            raise InputError(f"vb takes exact half-steps over all rows; leave --{axis.replace('_', '-')} out.")
     fitted = variational(prior=structured(prior, "prior", names=("default",)), **asked)
     click.echo(fitted.summary())
     if json_path is not None:
@@ -377,13 +386,15 @@ def _error_methods(names: str | None) -> list[str]:
     return chosen
 
 
-def _echo_errors(fitted: Any, model: dict[str, Any], methods: list[str], n_replicates: int) -> None:
+def _echo_errors(fitted: Any, model: dict[str, Any], methods: list[str], n_replicates: int, level: float) -> None:
     """A table of standard errors; the sentence where the fit has none, which is no failure of the command."""
     from emvsbayes.information.errors import standard_errors
 
     shared = {name: model[name] for name in ("labels", "sample_weight", "seed") if name in model}
     try:
-        found = standard_errors(fitted, model["X"], methods, n_replicates=n_replicates, say=progress, **shared)
+        found = standard_errors(
+            fitted, model["X"], methods, level=level, n_replicates=n_replicates, say=progress, **shared
+        )
     except InputError as error:
         click.echo(str(error))
         return
@@ -435,12 +446,15 @@ def _model(data: Path, options: dict[str, Any]) -> dict[str, Any]:
     if isinstance(start, dict) and "restarts" in start:  # what `em --json` wrote
         start = Fit.from_dict(start)
     arguments = {
-        **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "e_step", "seed")},
+        **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "seed")},
         "settings": settings,
         "start": start,
-        "fixed": structured(options.pop("fixed"), "fixed", names=()),
         "stop": {name: value for name, value in stop.items() if value is not None},
     }
+    if "e_step" in options:
+        arguments["e_step"] = options.pop("e_step")
+    if "fixed" in options:
+        arguments["fixed"] = structured(options.pop("fixed"), "fixed", names=())
     special = {"labels": options.pop("labels"), "sample_weight": options.pop("weights")}
     columns = options.pop("columns")
     table = read_table(data)

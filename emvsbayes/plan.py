@@ -14,7 +14,7 @@ from typing import Any
 from emvsbayes.core.acceleration import ACCELERATORS
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.core.esteps import EStep, read_e_step
+from emvsbayes.core.esteps import EStep, Truncated, read_e_step
 from emvsbayes.core.msteps import M_STEPS
 from emvsbayes.core.protocol import Schedule
 from emvsbayes.core.schedules import BLOCKS, SCHEDULES, Batch, Incremental, Stepwise
@@ -61,6 +61,9 @@ def read_plan(
     seed: int = 0,
 ) -> Plan:
     """The plan asked for; what is left out is what the family stands for. Raises where the family has no such thing."""
+    for axis, value in (("e_step", e_step), ("m_step", m_step), ("schedule", schedule), ("accelerate", accelerate)):
+        if not (value is None or isinstance(value, str)):
+            raise InputError(f"{axis} must be a name; it is {value!r}.")
     e_step, m_step, schedule = e_step or str(problem.twin.e_step), m_step or "full", schedule or "batch"
     chosen = read_e_step(e_step, seed)
     family, name = problem.family, problem.family.name
@@ -69,9 +72,14 @@ def read_plan(
     if accelerate is not None and accelerate not in ACCELERATORS:
         raise unknown("accelerate", accelerate, ACCELERATORS)
     found = read_schedule(schedule, chosen)
+    refused = getattr(family, "absent", {}).get(m_step)
+    if refused:
+        raise InputError(refused)
     kind = "components" if "components" in family.capabilities else "shared"
     if kind not in chosen.latents:
         raise InputError(f"a {chosen.name} E-step {KINDS[chosen.latents[0]]}; {name} has none.")
+    if isinstance(chosen, Truncated) and chosen.size >= family.n_components:
+        e_step, found = "exact", read_schedule(schedule, read_e_step("exact"))  # nothing is left out
     if getattr(family, "schedule", None) is not None:
         if (e_step, m_step, schedule, accelerate) != ("hard", "full", "batch", None):
             raise InputError(

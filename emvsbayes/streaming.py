@@ -15,14 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from emvsbayes.core.checks import whole_number
 from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.schedules import mixed, step_size
 from emvsbayes.core.starts import restarts
+from emvsbayes.fitting import check_request
 from emvsbayes.plan import read_plan
 from emvsbayes.problem import Problem, pose
 
@@ -44,8 +47,8 @@ class Stream:
     Parameters
     ----------
     family, n_components, settings, prior, fixed : as of `emvsbayes.fit`
-    start : mapping of parameter fields, or a parameter record
-        Without it the first chunk is fitted by plain EM from five starts, 20 passes each: make it large enough.
+    start : mapping of parameter fields, a parameter record, a Fit, or the name of a starting method
+        Without values the first chunk is fitted by plain EM from five starts, 20 passes each: make it large enough.
     exponent : float
         κ in (½, 1]. The smaller, the sooner early chunks are forgotten and the noisier the estimates.
     seed : int
@@ -71,8 +74,9 @@ class Stream:
         exponent: float = 0.6,
         seed: int = 0,
     ) -> None:
-        if not 0.5 < exponent <= 1:
+        if not (isinstance(exponent, Real) and 0.5 < exponent <= 1):
             raise InputError(f"exponent must lie in (0.5, 1], or the estimates need not settle; it is {exponent!r}.")
+        whole_number(seed, 0, "seed")
         self._family, self._start, self._prior, self.exponent, self.seed = family, start, prior, exponent, seed
         self._asked = {"n_components": n_components, "settings": settings, "fixed": fixed}
         self._problem: Problem | None = None
@@ -85,10 +89,13 @@ class Stream:
 
     def partial_fit(self, X: Any, *, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from a chunk; returns the stream itself."""
-        problem = pose(self._family, X, labels=labels, sample_weight=sample_weight, **self._asked)
-        begun = self._problem or self._begin(problem)
-        self._check(begun, problem)
-        family, data = begun.family, problem.data
+        if self._problem is None:
+            begun = self._begin(pose(self._family, X, labels=labels, sample_weight=sample_weight, **self._asked))
+            data = begun.data
+        else:
+            begun = self._problem
+            data = self._read(begun, X, labels, sample_weight)
+        family = begun.family
         chunk_weight = float(data.row_weights.sum())
         turn = len(self.scores)
         score = family.log_likelihood(self.params, data) / chunk_weight if turn else None
@@ -99,7 +106,8 @@ class Stream:
         if self._record is not None:
             total = total + family.pseudo_stats(self._record, self._about)
         moved = family.m_step(total, self.params)
-        collapsed = [event for event in family.inspect(moved, mean, data, self.params) if event.kind == "singular"]
+        found = family.inspect(moved, mean, begun.data, self.params)  # thin against the spread of the first chunk
+        collapsed = [event for event in found if event.kind == "singular"]
         if collapsed:
             raise InputError(f"{collapsed[0]} Use a prior, larger chunks, or other starting values.")
         self._mean, self.params = mean, moved
@@ -111,7 +119,7 @@ class Stream:
         """Mean log-density of the rows of X under the parameters of the moment, in nats."""
         if self._problem is None:
             raise InputError("the stream has seen no data; call partial_fit first.")
-        data = pose(self._family, X, sample_weight=sample_weight, **self._asked).data
+        data = self._read(self._problem, X, None, sample_weight)
         return self._problem.family.log_likelihood(self.params, data) / float(data.row_weights.sum())
 
     def _begin(self, problem: Problem) -> Problem:
@@ -121,15 +129,17 @@ class Stream:
             raise InputError(f"{problem.family.name} learns a setting from all data at once; use fit.")
         self._problem, self._record = problem, problem.prior(self._prior)
         family = problem.family
-        if self._start is not None:
-            self.params = problem.start(self._start)
+        methods, given, n, _ = check_request(problem, prior=self._record, start=self._start, seed=self.seed)
+        if given is not None:
+            self.params = given
         else:
             stop = Stop(max_passes=FIRST_PASSES)
             found = restarts(
                 family,
                 problem.data,
-                FIRST_STARTS,
+                min(n, FIRST_STARTS),
                 self.seed,
+                methods=methods,
                 complete=problem.hold,
                 prior=self._record,
                 stop=stop,
@@ -139,8 +149,10 @@ class Stream:
         return problem
 
     @staticmethod
-    def _check(begun: Problem, problem: Problem) -> None:
-        """The chunk must have the columns of the first."""
-        first, now = getattr(begun.data, "columns", ()), getattr(problem.data, "columns", ())
+    def _read(begun: Problem, X: Any, labels: ArrayLike | None, sample_weight: ArrayLike | None) -> Any:
+        """Rows with the columns of the first chunk; there may be fewer of them than components."""
+        data = begun.twin.data.read(X, labels, sample_weight)
+        first, now = getattr(begun.data, "columns", ()), getattr(data, "columns", ())
         if len(first) != len(now):
             raise InputError(f"the first chunk had {len(first)} columns; this one has {len(now)}.")
+        return data

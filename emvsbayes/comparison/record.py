@@ -307,12 +307,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of a supplement; numbers are printed by the page, text as it is, None as a dash."""
+    """A table of a supplement; numbers are printed with so many significant digits, text as it is, None as a dash."""
 
     caption: str
     headers: list[str]
     rows: list[list[str | float | None]]
     note: str = ""
+    digits: int = 4
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,11 @@ class Leaper:
             if vector is None or not np.isfinite(vector).all():
                 return None
             guess = self.family.from_vector(vector, moved)
-            if not np.isfinite(self.family.expected_log_joint(guess, now.stats)):  # it rules out what q holds possible
+            try:
+                height = self.family.expected_log_joint(guess, now.stats)
+            except np.linalg.LinAlgError:  # so far that a covariance underflowed
+                return None
+            if not np.isfinite(height):  # it rules out what q holds possible
                 return None
             found = self.family.inspect(guess, now.stats, self.data, params)
         return None if any(event.kind == "singular" for event in found) else guess

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.core.acceleration import ACCELERATORS, Leaper
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.esteps import Exact
 from emvsbayes.core.msteps import m_steps
 from emvsbayes.core.protocol import Family, Schedule
 from emvsbayes.core.schedules import Batch
@@ -28,6 +30,7 @@ from emvsbayes.core.stopping import Stop as Stop
 from emvsbayes.core.stopping import still_to_gain
 from emvsbayes.core.trace import Run, Status, Trace
 
+SHORTEST_PATH = 5  # passes of which an average says something
 ROUNDING = 1e-14  # a gain below ROUNDING · (1 + |objective|) is none
 
 
@@ -61,6 +64,8 @@ def run_em(
         At the last finite parameters: a singular run stops one pass before its collapse. Where q is drawn, at the
         average of the second half of the path, with its exact posterior.
     """
+    if record not in (True, False, "blocks"):
+        raise InputError(f"record must be True, False or 'blocks'; it is {record!r}.")
     stop = stop or Stop()
     schedule = _recording(schedule or Batch(), record)
     scorer = Scorer(family, data, prior, bool(record))
@@ -86,7 +91,8 @@ def run_em(
             status = Status.SINGULAR
             break
 
-        leap = None if leaper is None else leaper.leap(moved, now, memory, objective)
+        room = passes + 2 <= stop.max_passes  # for a guess, and for EM's own pass where it is dropped
+        leap = leaper.leap(moved, now, memory, objective) if leaper is not None and room else None
         sweeps += 0 if leap is None else a_pass
         leapt = False
         if leap is not None and leap.higher:
@@ -125,7 +131,7 @@ def run_em(
         if path is not None:
             path.add(passes, params)
 
-    if path is not None and path.length and status is Status.MAX_PASSES:
+    if path is not None and path.length >= SHORTEST_PATH and status is Status.MAX_PASSES:
         params = path.average(params)
         now, _ = Batch().sweep(family, params, (data, 1))
         scorer.closed(passes, params, now)
@@ -136,14 +142,13 @@ def run_em(
         if any(event.kind == "empty" for event in events):
             status = Status.EMPTY_COMPONENT
     at = len(scorer.steps) if status is Status.SINGULAR else max(len(scorer.steps) - 2, 0)
-    log_likelihood = now.log_likelihood
-    if log_likelihood is None:  # broken off within a pass
-        now, log_likelihood = replace(now, q=family.e_step(params, data)), family.log_likelihood(params, data)
+    if now.log_likelihood is None:  # broken off within a pass, by a collapse
+        now, _ = Batch(getattr(schedule, "e_step", Exact())).sweep(family, params, (data, 1))
     return Run(
         start=start,
         params=params,
         q=now.q,
-        log_likelihood=log_likelihood,
+        log_likelihood=scorer.log_likelihood(params, now),
         log_prior=scorer.log_prior(params),
         status=status,
         passes=passes,

@@ -60,7 +60,10 @@ def ascended(family: Any, stats: Any, params: Any) -> Any:
     def at(t: float) -> tuple[Any, float]:
         with np.errstate(all="ignore"):  # a step too far may overflow; it is not taken
             moved = family.from_vector(origin + t * slope, params)
-            return moved, family.expected_log_joint(moved, stats)
+            try:
+                return moved, family.expected_log_joint(moved, stats)
+            except np.linalg.LinAlgError:  # so far that a covariance underflowed
+                return params, -np.inf
 
     start = family.expected_log_joint(params, stats)
     t = _parabola(at, start, steepness)

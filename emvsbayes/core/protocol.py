@@ -12,6 +12,7 @@ What only some families have is looked up by name, and its absence is an answer:
     more_starts                        starting methods beyond those that every family knows
     starts_alike(how, data)            whether a starting method draws nothing
     component_of(field, index)         the component of an entry, -1 of all, None of one that repeats another
+    constrained(params)                why parameters are no free maximum of the likelihood, or an empty text
     described()                        the settings in words, where some are not in use
     log_predictive(q, params, data)    score of new rows, where they share a latent with the training rows
     status_sentences                   sentences in the place of those of `Status`, where these speak of components

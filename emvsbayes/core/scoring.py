@@ -29,6 +29,11 @@ class Scorer:
     def log_prior(self, params: Any) -> float:
         return 0.0 if self.prior is None else self.family.log_prior(params, self.prior)
 
+    def log_likelihood(self, params: Any, now: Expectation) -> float:
+        """ln p(X | θ), scored now where it was not yet."""
+        known = now.log_likelihood
+        return self.family.log_likelihood(params, self.data) if known is None else known
+
     def bound(self, params: Any, held: Expectation) -> float:
         """ELBO(q, θ) = E_q ln p(X, Z | θ) + H(q), q and its statistics those of `held`."""
         return self.family.expected_log_joint(params, held.stats) + held.q.entropy(self.data.row_weights)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 class Status(Enum):
     """How a run ended, as a sentence with a remedy."""
 
-    CONVERGED = "Converged: the last pass changed less than the tolerance."
+    CONVERGED = "Converged: a stopping rule was met."
     MAX_PASSES = "Not converged: max_passes was reached first; allow more passes, or a larger tolerance."
     SINGULAR = (
         "Singular: the likelihood is unbounded where a component collapses; "

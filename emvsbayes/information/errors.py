@@ -72,8 +72,11 @@ def standard_errors(
         raise InputError(f"name a method of standard errors: {', '.join(METHODS)}.")
     if not (isinstance(level, int | float) and 0 < level < 1):
         raise InputError(f"level must be a number between 0 and 1; it is {level!r}.")
-    whole_number(n_replicates, 2, "n_replicates")
+    if set(methods) & set(DRAWS):
+        whole_number(n_replicates, 2, "n_replicates")
     whole_number(seed, 0, "seed")
+    if not hasattr(fit, "family"):
+        raise InputError(f"standard errors are those of a Fit; this is {fit!r}.")
     require_regular(fit)
     data = fit.data_of(X, labels, sample_weight)
     _require_same(fit, data)
@@ -102,6 +105,10 @@ def errors_at(
             if name in DRAWS:
                 found[name] = _drawn(name, listed, optimum, values, level, n_replicates, seed, say)
                 continue
+            if bound := getattr(family, "constrained", lambda params: "")(params):
+                raise InputError(
+                    f"there is no standard error by {name}: {bound}, where the score is not zero; use the bootstrap."
+                )
             if complete is None or slopes is None:
                 complete, slopes = complete_information(optimum), transformation(listed, optimum)
             observed = ANALYTIC[name](optimum, complete)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def _parts(rows: Integers, folds: int | None, share: float | None, seed: int) ->
     """The rows held out, one array a fold, shuffled."""
     shuffled = np.random.default_rng(seed).permutation(rows)
     if share is not None:
-        size = round(share * len(rows)) if isinstance(share, float) and 0 < share < 1 else 0
+        size = round(share * len(rows)) if isinstance(share, Real) and 0 < share < 1 else 0
         if not 0 < size < len(rows):
             raise InputError(f"share must be a number between 0 and 1 that holds out some rows; it is {share!r}.")
         return [np.sort(shuffled[:size])]

@@ -136,6 +136,7 @@ def ratio_test(
     if not {"components", "density"} <= fewer.family.capabilities or getattr(fewer.family, "unsettled", False):
         raise InputError(f"{fewer.family.name} has no likelihood by number of components; use a mixture.")
     rule = as_stop(stop)
+    whole_number(n_starts, 1, "n_starts")
     fits = [fit_problem(p, n_starts=n_starts, plan=Plan(), stop=rule, record=False, seed=seed) for p in (fewer, more)]
     for k, fit in zip((n_components, n_components + 1), fits, strict=True):
         if fit.status not in (Status.CONVERGED, Status.MAX_PASSES):

@@ -101,10 +101,17 @@ class StandardErrors:
         return self.methods[method]
 
     def summary(self) -> str:
-        """A table of estimates ± standard errors by method, and what else there is to say."""
-        head = ["", "estimate", *self.methods, "missing"]
+        """A table of estimates ± standard errors by method, the intervals of the first, and what else is to be said."""
+        first = next(iter(self.methods.values()))
+        head = ["", "estimate", *self.methods, f"{self.level:.0%} interval", "missing"]
         rows = [
-            [name, f"{estimate:.6g}", *(_pm(m.se[i]) for m in self.methods.values()), _percent(self.missing[i])]
+            [
+                name,
+                f"{estimate:.6g}",
+                *(_pm(m.se[i]) for m in self.methods.values()),
+                _interval(first.lower[i], first.upper[i]),
+                _percent(self.missing[i]),
+            ]
             for i, (name, estimate) in enumerate(zip(self.names, self.estimates, strict=True))
         ]
         lines = [f"standard errors, from the {self.objective}", *_aligned([head, *rows])]
@@ -141,6 +148,10 @@ def numbers(values: Array | Sequence[float]) -> Numbers:
 
 def _pm(se: float | None) -> str:
     return "none" if se is None else f"± {se:.4g}"
+
+
+def _interval(lower: float | None, upper: float | None) -> str:
+    return "" if lower is None or upper is None else f"{lower:.4g} to {upper:.4g}"
 
 
 def _percent(share: float | None) -> str:

@@ -23,6 +23,7 @@ CRITERIA = ("aic", "bic", "icl")
 FORMAT = 1  # of selection.json
 ESTIMATES = {"ml": "ML", "map": "MAP"}
 Estimate = Literal["ml", "map"]
+SAME = 1e-6  # difference of a criterion below which two candidates are taken for one model
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,10 @@ class Selection:
                     continue
                 name, value = criterion.upper(), getattr(ordered[0], criterion)
                 sentence = f"{ESTIMATES[estimate]} by {name}: {ordered[0].words} ({value:.2f})"
-                if len(ordered) > 1:
-                    sentence += f"; next is {ordered[1].words}, {getattr(ordered[1], criterion) - value:.2f} higher"
+                # names of one model, as EEE, VEE and VVV are at K = 1, share its score
+                others = [c for c in ordered[1:] if getattr(c, criterion) - value > SAME]
+                if others:
+                    sentence += f"; next is {others[0].words}, {getattr(others[0], criterion) - value:.2f} higher"
                 found.append(sentence + ".")
         return found
 

@@ -45,7 +45,6 @@ BAD = {
     "no structure": (["--covariance", "ful"], ["did you mean 'full'?"]),
     "no criterion": (["--criterion", "bci"], ["did you mean 'bic'?"]),
     "two priors": (["--map", "--prior", "default"], ["--prior both", "leave one"]),
-    "an E-step": (["--e-step", "hard"], ["leave --e-step out"]),
     "values to start from": (["--start", '{"means": [[1, 2]]}'], ["name of a starting method"]),
     "starts": (["--starts", "2:3"], ["20:5", "'2:3'"]),
     "threads": (["--jobs", "0"], ["n_jobs", "0"]),

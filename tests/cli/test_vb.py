@@ -30,7 +30,6 @@ def test_a_prior_below_one_and_few_passes(call):
 
 def test_what_vb_refuses(call):
     for words, said in (
-        ([*GAUSS, "--e-step", "hard"], "leave --e-step out"),
         (["-f", "kmeans", "-k", "2"], "no variational Bayes"),
         ([*GAUSS, "--prior", "none"], "none"),
     ):

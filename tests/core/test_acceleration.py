@@ -1,6 +1,8 @@
 """SQUAREM and Anderson: never below EM, the same optimum in fewer passes, every sweep counted."""
 
+import os
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from cases import posed, slow_coins, starting
 
 from emvsbayes.core.acceleration import ACCELERATORS, Anderson, Squarem, reflected
 from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.esteps import Truncated
 from emvsbayes.core.schedules import Incremental
 from emvsbayes.problem import pose
 
@@ -139,3 +142,43 @@ def test_around_an_incremental_schedule(kind):
     )
     assert fast.objective == pytest.approx(plain.objective, abs=1e-7)
     assert fast.trace.largest_residual < 1e-10
+
+
+@pytest.mark.parametrize("kind", ACCELERATORS)
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_passes_end_at_max_passes_and_the_last_score_is_that_of_the_result(kind, blocks):
+    problem, _ = posed("gaussian_mixture-full-three-components-ml")
+    start = starting("gaussian_mixture-full-three-components-ml")
+    for most in (5, 12):
+        run = run_em(
+            problem.family,
+            problem.data,
+            start,
+            schedule=Incremental(blocks, Truncated(2)),
+            accelerate=kind,
+            stop=Stop(tol=0.0, max_passes=most),
+        )
+        assert run.passes == most
+        assert run.elbo == run.trace[-1].elbo
+        assert (run.q.responsibilities > 0).sum(axis=1).max() == 2
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize(("kind", "times"), [("squarem", 3), ("anderson", 20)])
+def test_saxony(kind, times):
+    """In `make test-all` only: EMVSBAYES_DATA names the folder that holds saxony.csv."""
+    folder = os.environ.get("EMVSBAYES_DATA")
+    assert folder, "set EMVSBAYES_DATA to the folder that holds saxony.csv, and run this again."
+    boys, families = np.loadtxt(Path(folder) / "saxony.csv", delimiter=",", skiprows=1, usecols=(1, 2)).T
+    data = {"heads": boys, "tosses": np.full(len(boys), 12)}
+    problem = pose("coins", data, n_components=2, settings={"weights": "free"}, sample_weight=families)
+    counts = []
+    for child in np.random.SeedSequence(0).spawn(10):
+        start = problem.family.init(problem.data, np.random.default_rng(child), "k-means++")
+        fast = run_em(problem.family, problem.data, start, accelerate=kind, stop=TIGHT)
+        plain = run_em(problem.family, problem.data, start, stop=TIGHT)
+        top = -12492.406222133  # the optimum that every start reaches
+        assert fast.log_likelihood == pytest.approx(top, abs=1e-8)
+        counts.append((arrival(plain, top), arrival(fast, top)))
+    slow, quick = np.median(counts, axis=0)
+    assert quick <= slow / times

@@ -107,6 +107,18 @@ def test_a_saddle_is_refused():
 
 def test_the_summary_is_a_table(errors):
     lines = errors.summary().splitlines()
-    assert lines[1].split() == ["estimate", "louis", "missing"]
+    assert lines[1].split() == ["estimate", "louis", "95%", "interval", "missing"]
     assert lines[2].split()[:2] == ["weights[0]", f"{errors.estimates[0]:.6g}"]
     assert "rate of EM" in lines[-1]
+
+
+def test_on_the_bound_of_eigenvalues_only_the_bootstrap_applies():
+    """The score is not zero there: an information would give 0.01 where refits spread by 0.3."""
+    rng = np.random.default_rng(3)
+    X = np.r_[rng.normal(0, 1, (40, 2)), rng.normal(3, 1, (40, 2))] * [1, 3]
+    fit = eb.fit("gaussian_mixture", X, n_components=2, settings={"eigenvalue_ratio": 2.0}, n_starts=5)
+    found = eb.standard_errors(fit, X, ["louis", "hessian", "bootstrap"], n_replicates=20)
+    assert list(found.methods) == ["bootstrap"]
+    assert all("eigenvalue_ratio" in sentence for sentence in found.refused.values())
+    loose = eb.fit("gaussian_mixture", X, n_components=2, settings={"eigenvalue_ratio": 1e6}, n_starts=5)
+    assert eb.standard_errors(loose, X).refused == {}

@@ -38,6 +38,11 @@ from emvsbayes.families.gaussian_mixture.records import (
 SINGULAR = 1e-10  # smallest eigenvalue of a covariance relative to the data's: below it the component has collapsed
 
 
+UNBOUNDED_GRADIENT = (
+    "a gradient M-step does not know the bound eigenvalue_ratio; leave one of the two out, or use the full M-step."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class GaussianStats(VectorSpace):
     """Expected moments about `origin`.
@@ -96,10 +101,23 @@ class GaussianMixture:
     @property
     def absent(self) -> dict[str, str]:
         """Why a capability is absent."""
+        bound = {} if self.eigenvalue_ratio is None else {"gradient": UNBOUNDED_GRADIENT}
         return {
             "conjugate": f"{self.covariance} covariances have no conjugate prior here.",
             "bounded": "A component may shrink onto a few rows.",
+            **bound,
         }
+
+    def constrained(self, params: GaussianParams) -> str:
+        """Why `params` are no free maximum, where they lie on the bound on the ratio of eigenvalues; else empty."""
+        if self.eigenvalue_ratio is None or "covariances" in self.fixed:
+            return ""
+        k, d = params.means.shape
+        expanded = structures.expand(self.covariance, params.covariances, k, d)
+        found = np.linalg.eigvalsh(expanded) if expanded.ndim == 3 else expanded
+        if found.max() < self.eigenvalue_ratio * found.min() * (1 - 1e-6):
+            return ""
+        return f"the covariances lie on the bound eigenvalue_ratio = {self.eigenvalue_ratio:g}"
 
     @property
     def component_axes(self) -> dict[str, tuple[int, ...]]:

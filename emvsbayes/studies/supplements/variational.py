@@ -43,11 +43,7 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
     shown = [rows[i] for i in thinned(len(rows), MOST_ROWS)]
     note = "" if len(shown) == len(rows) else f"{len(shown)} of {len(rows)} entries, evenly spaced."
     sheets = [
-        Sheet(
-            "ELBO, in nats",
-            ["", "value"],
-            [[what, f"{value:.4f}".replace("-", "−")] for what, value in _scores(problem, prior, fit)],
-        ),
+        Sheet("ELBO, in nats", ["", "value"], _scores(problem, prior, fit), digits=7),
         Sheet("Mean and standard deviation under q and under the posterior", headers, shown, note),
     ]
     return [Supplement("Variational Bayes beside the posterior", text, sheets)]
