@@ -18,6 +18,7 @@ WHERE = {
     "completion": "completion:completion",
     "segmentation": "images:segmentation",
     "quantisation": "images:quantisation",
+    "cures": "cures:cures",
     "variants": "variants:supplements",
 }
 
