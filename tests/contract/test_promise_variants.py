@@ -48,6 +48,12 @@ PAIRS = [
     for v in VARIANTS
     if (CASES[case].family, v) not in NO_SENSE and not (case in BOUNDED and v == "gradient")
 ]
+WIDE_OPEN = {  # one precision moved alone opens a KL of 1e10 nats: doubles hold the split to its digits, not to 1e-10
+    (f"linear_evidence-offset-{tag}", variant)
+    for tag in ("ml", "map")
+    for variant in VARIANTS
+    if "conditional" in variant
+}
 MONOTONE = set(VARIANTS) - {"annealed", "stochastic", "monte-carlo", "stepwise"}
 PASSES = 4
 
@@ -77,8 +83,9 @@ def test_the_split_holds_and_the_bound_never_falls(name, variant):
     found = climb(name, variant)
     steps = above_collapse(found)
     for step in steps:
-        scale = max(1, abs(step.log_likelihood))  # a field at a time may open a KL of 1e10 nats, held to its own digits
-        assert abs(step.residual) * scale < 1e-10 * max(scale, 1e-3 * step.kl)
+        scale = max(1, abs(step.log_likelihood))
+        opened = 1e-3 * step.kl if (name, variant) in WIDE_OPEN else 0.0
+        assert abs(step.residual) * scale < 1e-10 * max(scale, opened)
         assert step.kl >= -1e-12 * max(1, abs(step.log_likelihood))
     if variant in MONOTONE:
         assert found.status is not Status.DECREASED
