@@ -7,7 +7,7 @@ In the coordinates of the spectrum (`bases`) the posterior of w is diagonal:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -416,6 +416,6 @@ class LinearEvidence:
 
     def from_vector(self, vector: Array, like: LinearParams) -> LinearParams:
         """The inverse of `to_vector`."""
-        values = iter(np.exp(vector))
-        pick: Callable[[str], Array] = lambda n: getattr(like, n) if n in self.fixed else np.asarray(next(values))  # noqa: E731
-        return LinearParams(pick("alpha"), pick("beta"))
+        free = [name for name in ("alpha", "beta") if name not in self.fixed]
+        moved = {name: np.asarray(value) for name, value in zip(free, np.exp(vector), strict=True)}
+        return replace(like, **moved)
