@@ -259,7 +259,7 @@ def test_bad_input_is_told_in_one_sentence():
         (xr.DataTree(), {"pivot": fit}, ["posterior group"]),
         (tree, {"pivot": None}, ["pivot must be a Fit"]),
         (tree, {"pivot": [0, 1]}, ["pivot must be a Fit"]),
-        (tree, {"pivot": fit, "method": "pra"}, ["unknown relabelling method 'pra'"]),
+        (tree, {"pivot": fit, "method": "par"}, ["unknown relabelling method 'par'"]),
     ):
         with pytest.raises(eb.InputError) as caught:
             eb.relabel(posterior, **options)
