@@ -12,8 +12,9 @@ Algorithms take arrays and return permutations; `relabel` applies them to any Ar
     sjw                EM with the permutation as missing datum (Sperrin, Jaki and Wit 2010)
 
 `ecr` towards an EM fit is the default: EM's components and the draws' then share their names, one assignment problem a
-draw is all there is, and no start can mislead it. Without a fit, stephens where allocation probabilities are at hand and
-ecr-iterative-1 where only allocations are. All eight are described side by side in Papastamoulis (2016), JSS 69, CS1.
+draw is all there is, and no start can mislead it. Without a fit, stephens where allocation probabilities are at hand
+and ecr-iterative-1 where only allocations are. All eight stand side by side in Papastamoulis (2016), J. Stat. Software
+69, Code Snippet 1.
 """
 
 from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws

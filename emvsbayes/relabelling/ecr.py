@@ -10,7 +10,7 @@ replaced by its expectation, Σ_k r_n,p(k)(s) r*_nk: a draw whose rows lie betwe
 knows. Source: Papastamoulis and Iliopoulos (2010), An artificial allocations based solution to the label switching
 problem, JCGS 19, 313-331.
 
-The iterative versions (Rodriguez and Walker 2014, JCGS 23, 25-45; Papastamoulis 2014, IJCM 91) need no pivot:
+The iterative versions (the same paper; Rodriguez and Walker 2014, JCGS 23, 25-45) need no pivot:
 
     1    z*_n = the most frequent label of row n in the relabelled draws
     2    z*_n = argmax_k of the mean of the relabelled probabilities p_nk(s)

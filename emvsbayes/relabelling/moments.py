@@ -20,9 +20,9 @@ SMALLEST_VARIANCE = 1e-10  # relative to the data's: a slot of tied rows would o
 
 
 def features(data: Array) -> Array:
-    """1, x, x² of the standardised rows, (N, 1+2D), for data (N, D)."""
-    scale = data.std(axis=0)
-    x = (data - data.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    """1, x, x² of the standardised rows, (N, 1+2D), for data (N, D); a column of one value is left out."""
+    varying = data[:, np.ptp(data, axis=0) > 0]
+    x = (varying - varying.mean(axis=0)) / varying.std(axis=0)
     return np.column_stack([np.ones(len(x)), x, x**2])
 
 

@@ -58,7 +58,7 @@ def weigh(gains: Array, table: Integers) -> Weighed:
     parts = []
     for start in range(0, s, step):
         logs = scores(gains[start : start + step], table)
-        total = logsumexp(logs, axis=1)
+        total = np.asarray(logsumexp(logs, axis=1))
         p = np.exp(logs - total[:, None])
         best = p.argmax(axis=1)
         parts.append((total, (p @ indicator).reshape(-1, k, k), table[best], p.max(axis=1)))
@@ -98,10 +98,11 @@ def sjw_by_moments(rows: Rows, data: Array, references: Sequence[Array], classes
 
 def enumerable(classes: Integers) -> None:
     """Raise where there are too many permutations to sum over."""
-    if n_permutations(classes) > PERMUTATIONS_AT_MOST:
+    m = n_permutations(classes)
+    if m > PERMUTATIONS_AT_MOST:
         raise InputError(
-            f"sjw sums over all renamings of {len(classes)} components, {n_permutations(classes)} in number, and at most "
-            f"{PERMUTATIONS_AT_MOST} are summed; take stephens or ecr-iterative-1, which solve assignment problems."
+            f"sjw sums over all renamings of {len(classes)} components, {m} in number, and stops at "
+            f"{PERMUTATIONS_AT_MOST}; take stephens or ecr-iterative-1, which solve assignment problems."
         )
 
 
