@@ -52,5 +52,10 @@ def alternate(
                 break
         ends.append((permutations, costs))
     last = np.array([costs[-1] for _, costs in ends])
-    permutations, costs = ends[int(last.argmin())]
+    permutations, costs = ends[cheapest(last)]
     return Descent(permutations, np.array(costs), last)
+
+
+def cheapest(costs: Array) -> int:
+    """The first start that ended at the lowest cost, ends that differ by rounding counting as one."""
+    return int(np.argmax(costs <= costs.min() + 1e-9 * (1 + np.abs(costs.min()))))

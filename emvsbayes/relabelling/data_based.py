@@ -24,7 +24,7 @@ from emvsbayes.relabelling.rows import Rows
 
 def data_based(rows: Rows, data: Array, references: Sequence[Array], classes: Integers) -> Descent:
     """Permutations of the groups of data (N, D), from every reference allocation (N, K)."""
-    columns = features(data)
+    columns = features(data, rows.row_weights)
     moments = group_moments(rows, columns)
 
     def towards(totals: Array) -> Array:

@@ -19,10 +19,12 @@ from emvsbayes.relabelling.rows import Rows
 SMALLEST_VARIANCE = 1e-10  # relative to the data's: a slot of tied rows would otherwise outweigh everything
 
 
-def features(data: Array) -> Array:
+def features(data: Array, row_weights: Array) -> Array:
     """1, x, x² of the standardised rows, (N, 1+2D), for data (N, D); a column of one value is left out."""
-    varying = data[:, np.ptp(data, axis=0) > 0]
-    x = (varying - varying.mean(axis=0)) / varying.std(axis=0)
+    share = row_weights / row_weights.sum()
+    varying = data[:, np.ptp(data[share > 0], axis=0) > 0]
+    centred = varying - share @ varying
+    x = centred / np.sqrt(share @ centred**2)
     return np.column_stack([np.ones(len(x)), x, x**2])
 
 

@@ -26,7 +26,7 @@ from scipy.special import logsumexp
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.errors import InputError
-from emvsbayes.relabelling.alternating import MAX_PASSES, Descent
+from emvsbayes.relabelling.alternating import MAX_PASSES, Descent, cheapest
 from emvsbayes.relabelling.assignments import n_permutations, permutation_table, scores
 from emvsbayes.relabelling.moments import features, group_moments, log_densities
 from emvsbayes.relabelling.rows import Rows, logarithm
@@ -83,7 +83,7 @@ def sjw_by_parameters(
 
 def sjw_by_moments(rows: Rows, data: Array, references: Sequence[Array], classes: Integers) -> tuple[Descent, Array]:
     """Slots are described by the moments of the rows of data (N, D) in them."""
-    columns = features(data)
+    columns = features(data, rows.row_weights)
     moments = group_moments(rows, columns)
 
     def towards(totals: Array) -> Array:
@@ -123,5 +123,5 @@ def _expect_and_average(
                 break
         ends.append((found, costs))
     last = np.array([costs[-1] for _, costs in ends])
-    found, costs = ends[int(last.argmin())]
+    found, costs = ends[cheapest(last)]
     return Descent(found.best, np.array(costs), last), found.certainty
