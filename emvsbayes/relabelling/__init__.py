@@ -15,9 +15,25 @@ Algorithms take arrays and return permutations; `relabel` applies them to any Ar
 draw is all there is, and no start can mislead it. Without a fit, stephens where allocation probabilities are at hand
 and ecr-iterative-1 where only allocations are. All eight stand side by side in Papastamoulis (2016), J. Stat. Software
 69, Code Snippet 1.
+
+Some summaries need no labels: `coclustering`, `occupied` and `point_partition`.
 """
 
+from emvsbayes.relabelling.coclustering import coclustering
 from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
+from emvsbayes.relabelling.occupied import occupied
+from emvsbayes.relabelling.partitions import Partition, point_partition
 from emvsbayes.relabelling.trees import allocation_probabilities, permute_tree, relabel
 
-__all__ = ["METHODS", "Relabelling", "allocation_probabilities", "permute_tree", "relabel", "relabel_draws"]
+__all__ = [
+    "METHODS",
+    "Partition",
+    "Relabelling",
+    "allocation_probabilities",
+    "coclustering",
+    "occupied",
+    "permute_tree",
+    "point_partition",
+    "relabel",
+    "relabel_draws",
+]
