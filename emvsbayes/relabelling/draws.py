@@ -75,7 +75,8 @@ def relabel_draws(
     probabilities : (S, N, K)
         Allocation probabilities of each row under each draw; needed by stephens and ecr-iterative-2.
     allocations : (S, N)
-        Component of each row under each draw; where it is not given, `probabilities` take its place.
+        Component of each row under each draw. The iterative versions of ECR take them where both are given, the other
+        methods the probabilities, which say more.
     data : (N,) or (N, D)
         The rows, for data-based, and for sjw without `probabilities_at`.
     log_posterior : (S,)
@@ -111,8 +112,7 @@ def relabel_draws(
         return Relabelling(method, pra(_columns(fields, (s, k)), _columns(target, (k,)), groups))
 
     rows, voters = _rows(name, probabilities, allocations, row_weights, s, k)
-    at = arguments.pivot_draw(log_posterior, s) if pivot is None else None
-    given = voters.draw(at) if at is not None else arguments.pivot_allocation(_present(pivot), rows)
+    at, given = _pivot(pivot, log_posterior, voters)
     if name == "ecr":
         permutations = ecr(rows, given, groups)
         return Relabelling(method, permutations, rows.agreement(given, permutations))
@@ -179,9 +179,14 @@ def _data(method: str, data: ArrayLike | None, rows: Rows) -> Array:
     return arguments.checked_data(data, rows.values.shape[2])
 
 
-def _present(pivot: ArrayLike | Mapping[str, ArrayLike] | None) -> ArrayLike | Mapping[str, ArrayLike]:
-    assert pivot is not None
-    return pivot
+def _pivot(
+    pivot: ArrayLike | Mapping[str, ArrayLike] | None, log_posterior: ArrayLike | None, rows: Rows
+) -> tuple[int | None, Array]:
+    """The pivot allocation (N, K), and the draw that it was taken from where none was given."""
+    if pivot is not None:
+        return None, arguments.pivot_allocation(pivot, rows)
+    at = arguments.pivot_draw(log_posterior, len(rows.values))
+    return at, rows.draw(at)
 
 
 def _other_draws(rows: Rows, taken: int | None, count: int, seed: int) -> list[Array]:

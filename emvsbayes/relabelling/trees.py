@@ -93,8 +93,17 @@ def _relabel_alone(posterior: Any, method: str) -> Any:
     for name, variable in variables.items():
         values = variable.transpose("chain", "draw", DIM, ...).values
         draws[name] = values.reshape(-1, *values.shape[2:])
-    found = relabel_draws(draws, method=method)
+    found = relabel_draws(draws, method=method, log_posterior=_log_posterior(posterior))
     return permute_tree(posterior, found, np.zeros(found.permutations.shape[1], dtype=np.int64))
+
+
+def _log_posterior(posterior: Any) -> Array | None:
+    """Log density of every draw (S,) as the sampler recorded it, under the name of PyMC or of nutpie."""
+    statistics = posterior["sample_stats"].data_vars if "sample_stats" in posterior.children else {}
+    for name in ("lp", "logp"):
+        if name in statistics:
+            return statistics[name].transpose("chain", "draw").values.ravel()
+    return None
 
 
 def _named_by(reference: Array, found: Relabelling, rows: Rows, classes: Integers) -> Relabelling:

@@ -171,6 +171,13 @@ def test_draws_alone_are_enough_for_two_methods(method):
     np.testing.assert_array_equal(after["means"].values + 100.0, np.moveaxis(after["late"].values, 3, 2))
     np.testing.assert_array_equal(after["total"].values, tree["posterior"]["total"].values)
     assert "agreement" not in found["relabelling"]
+    for name in ("lp", "logp"):  # the best draw is the pivot of pra, whatever its place
+        density = np.zeros((CHAINS, DRAWS))
+        density[1, 7] = 1.0
+        tree["sample_stats"] = xr.Dataset({name: (("chain", "draw"), density)})
+        if method == "pra":
+            assert eb.relabel(tree, method=method)["relabelling"]["permutation"].values[1, 7].tolist() == [0, 1, 2]
+        del tree["sample_stats"]
     with pytest.raises(eb.InputError, match="'component'"):
         eb.relabel(xr.DataTree.from_dict({"posterior": xr.Dataset({"total": variables["total"]})}), method=method)
 
