@@ -4,8 +4,9 @@
     M    θ̂_k = (1/S) Σ_s Σ_p P_s(p) θ_p(k)(s)
 
 with f_k(x_n; θ̂) = p(x_n, z_n = k | θ̂), of which only p(z_n = k | x_n, θ̂) matters: a factor common to all k cancels.
-All K! permutations of a draw are summed, not only the best one. At the end a draw takes its most probable permutation,
-and `certainty` is that probability (the source draws a permutation from P_s: it adds noise and no information).
+All K! permutations of a draw are summed (`permanents`), not only the best one. At the end a draw takes its most
+probable permutation, and `certainty` is that probability (the source draws a permutation from P_s, which adds noise and
+no information).
 
 Two descriptions of a slot are known here: the parameters of the draws, averaged as above (then p(z | x, θ̂) must be
 given as a function); or the moments of the rows in the slot, with f_k normal in independent coordinates (then the data
@@ -19,50 +20,19 @@ mixture models, Statistics and Computing 20, 357-366.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling.alternating import MAX_PASSES, Descent, cheapest
-from emvsbayes.relabelling.assignments import n_permutations, permutation_table, scores
 from emvsbayes.relabelling.moments import features, group_moments, log_densities
+from emvsbayes.relabelling.permanents import COMPONENTS_AT_MOST, Weighed, weigh
 from emvsbayes.relabelling.rows import Rows, logarithm
 
-PERMUTATIONS_AT_MOST = 40_320  # 8!
-BLOCK = 2**22  # probabilities held at a time
 TOLERANCE = 1e-9
 
 Probabilities = Callable[[Mapping[str, Array]], Array]
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """P_s in short: log normaliser (S,), P(slot k takes j) (S, K, K), the best permutation (S, K) and its P (S,)."""
-
-    log_total: Array
-    marginals: Array
-    best: Integers
-    certainty: Array
-
-
-def weigh(gains: Array, table: Integers) -> Weighed:
-    """The distribution over the permutations of the table (M, K) for every draw, from gains (S, K, K)."""
-    s, k, _ = gains.shape
-    m = len(table)
-    indicator = np.zeros((m, k * k))
-    indicator[np.arange(m)[:, None], table * k + np.arange(k)] = 1.0
-    step = max(1, BLOCK // m)
-    parts = []
-    for start in range(0, s, step):
-        logs = scores(gains[start : start + step], table)
-        total = np.asarray(logsumexp(logs, axis=1))
-        p = np.exp(logs - total[:, None])
-        best = p.argmax(axis=1)
-        parts.append((total, (p @ indicator).reshape(-1, k, k), table[best], p.max(axis=1)))
-    return Weighed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def sjw_by_parameters(
@@ -96,13 +66,12 @@ def sjw_by_moments(rows: Rows, data: Array, references: Sequence[Array], classes
     return _expect_and_average([towards(reference.T @ weighted) for reference in references], renew, classes)
 
 
-def enumerable(classes: Integers) -> None:
-    """Raise where there are too many permutations to sum over."""
-    m = n_permutations(classes)
-    if m > PERMUTATIONS_AT_MOST:
+def summable(k: int) -> None:
+    """Raise where there are too many sets of components to sum over."""
+    if k > COMPONENTS_AT_MOST:
         raise InputError(
-            f"sjw sums over all renamings of {len(classes)} components, {m} in number, and stops at "
-            f"{PERMUTATIONS_AT_MOST}; take stephens or ecr-iterative-1, which solve assignment problems."
+            f"sjw sums over the 2^K sets of K = {k} components, and stops at {COMPONENTS_AT_MOST}; take stephens or "
+            "ecr-iterative-1, which solve assignment problems."
         )
 
 
@@ -110,14 +79,13 @@ def _expect_and_average(
     starts: Sequence[Array], renew: Callable[[Array], Array], classes: Integers
 ) -> tuple[Descent, Array]:
     """EM from every start; the descent of the cheapest end, and the certainty of each draw's permutation (S,)."""
-    enumerable(classes)
-    table = permutation_table(classes)
+    summable(len(classes))
     ends: list[tuple[Weighed, list[float]]] = []
     for gains in starts:
-        found = weigh(gains, table)
+        found = weigh(gains, classes)
         costs: list[float] = []
         for _ in range(MAX_PASSES):
-            found = weigh(renew(found.marginals), table)
+            found = weigh(renew(found.marginals), classes)
             costs.append(-float(found.log_total.sum()))
             if len(costs) > 1 and abs(costs[-2] - costs[-1]) <= TOLERANCE * (1 + abs(costs[-1])):
                 break

@@ -7,11 +7,12 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from scipy.special import softmax, xlogy
+from scipy.special import logsumexp, softmax, xlogy
 from scipy.stats import norm
 
 import emvsbayes as eb
 from emvsbayes.relabelling import METHODS, relabel_draws
+from emvsbayes.relabelling.permanents import weigh
 
 ITERATIVE = ("ecr-iterative-1", "ecr-iterative-2", "stephens", "data-based", "sjw")
 
@@ -354,12 +355,31 @@ def test_bad_input_is_told_in_one_sentence(method, options, words):
         assert word in str(caught.value), str(caught.value)
 
 
-def test_sjw_says_when_there_are_too_many_permutations():
-    draws = {"means": np.zeros((2, 9))}
+@pytest.mark.parametrize("classes", [[0], [0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0, 0, 0], [0, 1, 1, 0, 1], [2, 1, 0]])
+def test_sums_over_sets_are_sums_over_permutations(classes):
+    """Gains of very different sizes: all probabilities against the list of all allowed permutations."""
+    k, classes = len(classes), np.array(classes)
+    allowed = np.array([p for p in permutations(range(k)) if (classes[list(p)] == classes).all()])
+    for scale in (1.0, 30.0, 3000.0):
+        gains = scale * np.random.default_rng(k).normal(size=(20, k, k)) - 1e4
+        score = gains[:, allowed, np.arange(k)].sum(axis=2)
+        share = softmax(score, axis=1)
+        found = weigh(gains, classes)
+        np.testing.assert_allclose(found.log_total, logsumexp(score, axis=1), rtol=1e-12)
+        np.testing.assert_allclose(found.certainty, share.max(axis=1), rtol=1e-8)
+        np.testing.assert_array_equal(found.best, allowed[share.argmax(axis=1)])
+        marginals = np.einsum("sp,pkj->sjk", share, allowed[..., None] == np.arange(k))
+        np.testing.assert_allclose(found.marginals, marginals, atol=1e-8)
+
+
+def test_sjw_says_when_there_are_too_many_components():
+    z, x = np.arange(40).reshape(1, -1) % 13, np.arange(40) % 13
     with pytest.raises(eb.InputError, match="take stephens"):
-        relabel_draws(draws, method="sjw", allocations=np.zeros((2, 4)), data=np.arange(4))
-    found = relabel_draws(draws, method="sjw", allocations=np.zeros((2, 4)), data=np.arange(4), classes=np.arange(9))
-    np.testing.assert_array_equal(found.permutations, [range(9)] * 2)
+        relabel_draws({"means": np.zeros((1, 13))}, method="sjw", allocations=z, data=x)
+    turns = np.stack([np.arange(9), np.random.default_rng(0).permutation(9)])
+    z = np.argsort(turns, axis=1)[:, x % 9]
+    found = relabel_draws({"means": np.zeros((2, 9))}, method="sjw", allocations=z, data=x % 9)
+    np.testing.assert_array_equal(found.permutations, np.argsort(turns, axis=1))
 
 
 def test_arguments_that_are_not_needed_are_ignored():
