@@ -19,7 +19,7 @@ from emvsbayes.relabelling.data_based import data_based
 from emvsbayes.relabelling.ecr import ecr, ecr_iterative
 from emvsbayes.relabelling.pra import pra
 from emvsbayes.relabelling.rows import Rows
-from emvsbayes.relabelling.sjw import sjw_by_moments, sjw_by_parameters, summable
+from emvsbayes.relabelling.sjw import sjw_by_moments, sjw_by_parameters
 from emvsbayes.relabelling.stephens import stephens
 
 METHODS = ("constraint", "pra", "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens", "data-based", "sjw")
@@ -126,7 +126,6 @@ def relabel_draws(
     elif name == "data-based":
         found = data_based(rows, _data(name, data, rows), references, groups)
     else:
-        summable(k)
         if probabilities_at is None:
             found, certainty = sjw_by_moments(rows, _data(name, data, rows), references, groups)
         else:
