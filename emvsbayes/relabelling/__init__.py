@@ -2,10 +2,38 @@
 
 Algorithms take arrays and return permutations; `relabel` applies them to any ArviZ DataTree, every variable at once.
 
-    ecr    equivalence classes representatives, towards a pivot (Papastamoulis and Iliopoulos 2010)
+    constraint         sort the components by one coordinate of one field
+    pra                the order nearest to a pivot in parameter space (Marin, Mengersen and Robert 2005)
+    ecr                equivalence classes representatives, towards a pivot (Papastamoulis and Iliopoulos 2010)
+    ecr-iterative-1    the same, towards the most frequent labels of the relabelled draws
+    ecr-iterative-2    the same, towards the largest mean probabilities of the relabelled draws
+    stephens           allocation probabilities nearest to their mean in KL (Stephens 2000)
+    data-based         groups of rows to the slots whose rows look alike (Rodriguez and Walker 2014)
+    sjw                EM with the permutation as missing datum (Sperrin, Jaki and Wit 2010)
+
+`ecr` towards an EM fit is the default: EM's components and the draws' then share their names, one assignment problem a
+draw is all there is, and no start can mislead it. Without a fit, stephens where allocation probabilities are at hand
+and ecr-iterative-1 where only allocations are. All eight stand side by side in Papastamoulis (2016), J. Stat. Software
+69, Code Snippet 1.
+
+Some summaries need no labels: `coclustering`, `occupied` and `point_partition`.
 """
 
-from emvsbayes.relabelling.draws import Relabelling, relabel_draws
+from emvsbayes.relabelling.coclustering import coclustering
+from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
+from emvsbayes.relabelling.occupied import occupied
+from emvsbayes.relabelling.partitions import Partition, point_partition
 from emvsbayes.relabelling.trees import allocation_probabilities, permute_tree, relabel
 
-__all__ = ["Relabelling", "allocation_probabilities", "permute_tree", "relabel", "relabel_draws"]
+__all__ = [
+    "METHODS",
+    "Partition",
+    "Relabelling",
+    "allocation_probabilities",
+    "coclustering",
+    "occupied",
+    "permute_tree",
+    "point_partition",
+    "relabel",
+    "relabel_draws",
+]

@@ -126,7 +126,7 @@ D = {"means": np.zeros((3, 2, 4)), "weights": np.zeros((3, 2))}
 @pytest.mark.parametrize(
     ("draws", "options", "words"),
     [
-        (D, {"method": "stephens", "allocations": Z}, ["stephens", "ecr"]),
+        (D, {"method": "stephen", "allocations": Z}, ["stephen", "stephens"]),
         ({}, {"allocations": Z}, ["at least one array"]),
         (D, {}, ["ecr needs allocations (S, N) or probabilities (S, N, K)"]),
         ({"means": np.zeros(3)}, {"allocations": Z}, ["(S, K, ...)"]),
