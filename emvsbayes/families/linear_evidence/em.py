@@ -419,3 +419,7 @@ class LinearEvidence:
         values = iter(np.exp(vector))
         pick: Callable[[str], Array] = lambda n: getattr(like, n) if n in self.fixed else np.asarray(next(values))  # noqa: E731
         return LinearParams(pick("alpha"), pick("beta"))
+
+    def log_jacobian(self, params: LinearParams) -> float:
+        """ln |∂(α, β) / ∂(ln α, ln β)| = ln α + ln β, held ones left out."""
+        return float(self.to_vector(params).sum())
