@@ -16,7 +16,7 @@ from emvsbayes.core.checks import Array
 
 
 def autocorrelation_time(values: Array) -> float:
-    """τ of values (C, S), at least 1 / ln(draws); draws that do not differ have τ = 1."""
+    """τ of values (C, S), at least 1 / log10 of their number; draws that do not differ have τ = 1."""
     chains, size = values.shape
     if size < 4 or np.ptp(values) == 0:
         return 1.0

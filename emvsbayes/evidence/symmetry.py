@@ -47,7 +47,7 @@ def aligned(target: Unconstrained, vectors: Array, pivot: Array) -> Array:
 
 
 def _features(target: Unconstrained, vector: Array) -> Array:
-    """What a component is told by, (K, F): its entries of every free field, positive ones and shares by logarithm."""
+    """What a component is told by, (K, F): its entries of every free field."""
     params = record_fields(target.problem.family.from_vector(vector, target.like))
     rows = []
     for name, axes in target.free_axes.items():
