@@ -64,7 +64,7 @@ def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int =
     about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
     model = problem.twin.build(problem.family, problem.data, problem.family.proper_prior(prior), about)
     with model, quiet():
-        tree = pm.sample_smc(
+        tree: Any = pm.sample_smc(
             draws=draws,
             chains=runs,
             cores=1,

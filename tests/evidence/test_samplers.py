@@ -1,8 +1,9 @@
 """PyMC's SMC and ADVI on the two coins, whose evidence is a sum of 2⁵ terms."""
 
 import numpy as np
+import pymc as pm
 import pytest
-from cases import FIVE_TRIALS
+from cases import FIVE_TRIALS, blobs
 
 from emvsbayes.bayes.advi import advi_elbo
 from emvsbayes.bayes.smc import SMC, smc_evidence
@@ -47,6 +48,36 @@ def test_advi_stays_below_the_evidence():
         assert exact - 1.5 < found.elbo < exact + 4 * found.se
     assert np.count_nonzero(mean_field.covariance) == 2
     assert full_rank.elbo > mean_field.elbo - 0.1
+
+
+@pytest.mark.sampling
+def test_smc_of_two_gaussians_of_few_rows():
+    """Particles start as draws of the inverse-Wishart prior, from the twin itself."""
+    problem = pose("gaussian_mixture", blobs(n=8), n_components=2)
+    exact, prior = exact_posterior(problem).log_evidence, problem.prior("default")
+    found = smc_evidence(problem, prior, draws=1000, runs=4)
+    assert abs(found.log_evidence - exact) < 4 * found.se < 0.8
+
+
+MATRIX = [[2.0, 0.4], [0.4, 1.0]]
+
+
+@pytest.mark.sampling
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")
+@pytest.mark.parametrize(
+    ("covariance", "scale"),
+    [("full", MATRIX), ("tied", MATRIX), ("EEE", MATRIX), ("EEI", [2.0, 1.0]), ("VVI", [2.0, 1.0]), ("EII", 1.5)],
+)
+def test_the_prior_of_covariances_is_drawn_as_it_is_written(covariance, scale):
+    """Means of draws beside Ψ / (ν - D - 1), or ψ / (ν - 2) of variances."""
+    prior = {"means": {"location": [0, 0], "strength": 1}, "covariances": {"dof": 12, "scale": scale}}
+    problem = pose("gaussian_mixture", blobs(n=9), n_components=2, settings={"covariance": covariance})
+    proper = problem.family.proper_prior(problem.prior(prior))
+    model = problem.twin.build(problem.family, problem.data, proper, problem.random_params(0))
+    draws = pm.draw(model["covariances"], draws=2000, random_seed=1)
+    expected = np.array(scale) / 9 if covariance in ("full", "tied", "EEE") else np.eye(2) * np.array(scale) / 10
+    spread = draws.std(axis=0) / np.sqrt(2000)
+    assert (np.abs(draws.mean(axis=0) - expected) <= 4.5 * spread).all()
 
 
 @pytest.mark.sampling
