@@ -2,9 +2,13 @@
 
     p(X) = Π_t p_t / p_t-1 ≈ Π_t mean_i p(X | θ_i)^(β_t - β_t-1),    θ_i ~ p(X | θ)^β_t-1 p(θ),  0 = β_0 < … < β_T = 1
 
-PyMC's `sample_smc` with its default kernel. Particles come from the prior, and so from every labelling alike: nothing
-is added for copies. Each run is an estimate of p(X) without bias, but for the stages that it chooses itself; the runs
-are averaged on that scale, and their spread is the standard error.
+PyMC's `sample_smc` with random-walk moves in many small stages. Its own settings (moves proposed from one normal for
+all particles, larger stages) fell 2.4 nats short of the exact evidence of two Gaussians in 8 rows under the default
+prior, whose tails are heavy; with these, runs still differ there by a nat, about the right number.
+
+Particles come from the prior, and so from every labelling alike: nothing is added for copies. Each run is an estimate
+of p(X) without bias, but for the stages that it chooses itself; the runs are averaged on that scale, and their spread
+is the standard error.
 
 Source: Del Moral, Doucet and Jasra (2006), JRSS B 68, 411-436.
 """
@@ -19,6 +23,8 @@ import numpy as np
 from emvsbayes.bayes.quiet import quiet
 from emvsbayes.core.checks import whole_number
 from emvsbayes.problem import Problem
+
+THRESHOLD = 0.9  # the share of particles that a stage leaves effective
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class SMC:
     def log_evidence(self) -> float:
         """ln of the mean over runs of p(X)."""
         return float(np.logaddexp.reduce(self.runs) - np.log(len(self.runs)))
+
+    @property
+    def spread(self) -> float:
+        """How far the runs are apart, in nats; where it is large the estimate tends to fall short of the evidence."""
+        return max(self.runs) - min(self.runs)
 
     @property
     def se(self) -> float:
@@ -66,6 +77,8 @@ def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int =
     with model, quiet():
         tree: Any = pm.sample_smc(
             draws=draws,
+            kernel=pm.smc.kernels.MH,
+            threshold=THRESHOLD,
             chains=runs,
             cores=1,
             random_seed=seed,

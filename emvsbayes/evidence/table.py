@@ -24,6 +24,8 @@ from emvsbayes.vb.fitting import variational_problem
 
 SHAKY = 0.3  # nats: a larger standard error, and the estimate is named as one
 
+APART = 1.0  # nats between runs of SMC: more, and they are named
+
 
 def log_evidence(
     family: Any,
@@ -207,7 +209,10 @@ def _smc(problem: Problem, prior: Any, seed: int) -> Row:
     from emvsbayes.bayes.smc import smc_evidence
 
     found = smc_evidence(problem, prior, seed=seed)
-    return Row("smc", found.log_evidence, found.se, remark=f"of {len(found.runs)} runs.")
+    remark = ""
+    if found.spread > APART:
+        remark = f"{len(found.runs)} runs differ by {found.spread:.2g} nats: such estimates tend to be too low."
+    return Row("smc", found.log_evidence, found.se, remark=remark)
 
 
 def _advi(problem: Problem, prior: Any, seed: int) -> list[Row]:

@@ -22,6 +22,7 @@ def test_the_mean_of_runs_is_taken_of_evidences():
     found = SMC((np.log(2.0), np.log(4.0)), None)
     assert found.log_evidence == pytest.approx(np.log(3.0))
     assert found.se == pytest.approx(1 / 3)
+    assert found.spread == pytest.approx(np.log(2))
 
 
 @pytest.mark.sampling
@@ -55,8 +56,8 @@ def test_smc_of_two_gaussians_of_few_rows():
     """Particles start as draws of the inverse-Wishart prior, from the twin itself."""
     problem = pose("gaussian_mixture", blobs(n=8), n_components=2)
     exact, prior = exact_posterior(problem).log_evidence, problem.prior("default")
-    found = smc_evidence(problem, prior, draws=1000, runs=4)
-    assert abs(found.log_evidence - exact) < 4 * found.se < 0.8
+    found = smc_evidence(problem, prior, runs=3)
+    assert abs(found.log_evidence - exact) < min(1.0, 4 * found.se)
 
 
 MATRIX = [[2.0, 0.4], [0.4, 1.0]]
