@@ -1,4 +1,4 @@
-"""Independent draws from the exact posterior: an allocation by its weight, then each conjugate density by SciPy."""
+"""Independent draws from the exact posterior: an allocation by its weight, then each conjugate density."""
 
 from __future__ import annotations
 
@@ -25,17 +25,15 @@ def drawn(problem, part, rng):
         dof, scale = part.covariances.dof, part.covariances.scale
         k, d = part.means.location.shape
         if problem.family.covariance == "diag":
-            found["covariances"] = stats.invgamma(dof[:, None] / 2, scale=scale / 2).rvs((k, d), random_state=rng)
+            found["covariances"] = scale / 2 / rng.gamma(dof[:, None] / 2, size=(k, d))
             whole = [np.diag(v) for v in found["covariances"]]
+        elif d == 1:
+            found["covariances"] = whole = scale / 2 / rng.gamma(dof[:, None, None] / 2)
         else:
             drawn = [stats.invwishart(dof[i], scale[i]).rvs(random_state=rng) for i in range(k)]
             whole = found["covariances"] = np.reshape(drawn, (k, d, d))
-        found["means"] = np.array(
-            [
-                rng.multivariate_normal(part.means.location[i], whole[i] / part.means.strength[i], method="cholesky")
-                for i in range(k)
-            ]
-        )
+        roots = np.linalg.cholesky(np.array(whole)) / np.sqrt(part.means.strength)[:, None, None]
+        found["means"] = part.means.location + (roots @ rng.normal(size=(k, d, 1)))[..., 0]
     record = problem.twin.record(problem.family)
     return record(**{name: found[name] for name in record.__dataclass_fields__})
 

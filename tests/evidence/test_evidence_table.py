@@ -19,7 +19,7 @@ TIGHT = {
 }
 
 
-def tree(family, X, prior="default", n=2000, **posed):
+def tree(family, X, prior="default", n=1000, **posed):
     """Exact draws as a DataTree, such as `sample` returns."""
     problem = pose(family, X, **posed)
     draws = stacked(exact_draws(problem, exact_posterior(problem, prior), n, np.random.default_rng(0)))
@@ -83,23 +83,23 @@ def test_components_told_apart_have_one_copy():
 
 
 def test_what_does_not_apply_has_a_sentence():
-    found = eb.log_evidence("gaussian_mixture", blobs(), n_components=2)
+    found = eb.log_evidence("gaussian_mixture", blobs(), n_components=2, n_starts=2)
     assert found.reference is None
     assert "bridge sampling" in found.row("enumeration").remark
     with pytest.raises(eb.InputError, match="no estimate"):
         _ = found.log_evidence
     assert found.gap("vb") is None
-    steep = eb.log_evidence("coins", FIVE_TRIALS, n_components=2, prior={"probs": {"a": 0.5, "b": 0.5}})
+    steep = eb.log_evidence("coins", FIVE_TRIALS, n_components=2, prior={"probs": {"a": 0.5, "b": 0.5}}, n_starts=3)
     assert "at least 1 for MAP" in steep.row("laplace_free").remark
     assert steep.row("vb").value < steep.log_evidence
     assert any("is added nowhere" in note for note in steep.notes)
-    line = eb.log_evidence("linear_evidence", {"X": np.arange(9.0), "t": np.sin(np.arange(9.0))})
+    line = eb.log_evidence("linear_evidence", {"X": np.arange(9.0), "t": np.sin(np.arange(9.0))}, n_starts=2)
     assert line.row("vb").value < line.row("laplace_free").value + 1
 
 
 def test_a_collapse_has_no_bic():
     X = np.r_[np.zeros(3), np.random.default_rng(0).normal(3, 1, 12)]
-    found = eb.log_evidence("gaussian_mixture", X, n_components=2)
+    found = eb.log_evidence("gaussian_mixture", X, n_components=2, n_starts=5)
     assert found.row("bic").value is None
     assert "no maximum" in found.row("bic").remark
 
