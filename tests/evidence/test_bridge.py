@@ -92,6 +92,15 @@ def test_a_random_subset_of_renamings(most):
     assert abs(found.log_evidence - exact.log_evidence) < 4 * found.se < 0.3
 
 
+def test_copies_on_one_another_are_not_taken_for_separate():
+    """Each draw is renamed towards one copy before the normal is fitted, which pulls the two apart: not by enough."""
+    alike = {"heads": [5, 5, 5], "tosses": [10, 10, 10]}
+    target, draws, exact = drawn(pose("coins", alike, n_components=2, settings={"weights": "fixed"}))
+    found = bridge_sampling(target, draws)
+    assert 10 * SEPARATE < found.overlap < np.log(2)
+    assert abs(found.log_evidence - exact.log_evidence) < 4 * found.se
+
+
 def test_components_told_apart_by_labels_have_no_copies():
     target, draws, exact = drawn(pose("coins", FIVE_TRIALS, n_components=2, labels=[0, 1, -1, 0, -1]))
     found = bridge_sampling(target, draws)
