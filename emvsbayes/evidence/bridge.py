@@ -50,8 +50,8 @@ class Bridge:
     iterations : of the bridge
     copies, renamings : renamings that leave the posterior as it is, and how many the proposal is averaged over
     overlap : nats by which the copies of the proposal overlap; see `normals`
-        Less than those of the posterior do, for draws were renamed towards one copy; yet above 0.1, where tried, if copies of
-        the posterior lie on one another.
+        Less than those of the posterior do, for draws were renamed towards one copy; where copies of the posterior lie
+        on one another it was 0.26 of ln 2.
     """
 
     log_evidence: float
