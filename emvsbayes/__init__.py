@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from emvsbayes import relabelling
     from emvsbayes.bayes.sampling import sample
     from emvsbayes.core.errors import InputError
+    from emvsbayes.evidence.record import Evidence
+    from emvsbayes.evidence.table import log_evidence
     from emvsbayes.families import FAMILIES
     from emvsbayes.fits import Fit
     from emvsbayes.fitting import fit
@@ -44,6 +46,8 @@ _HOME = {
     "FAMILIES": "emvsbayes.families",
     "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
+    "log_evidence": "emvsbayes.evidence.table",
+    "Evidence": "emvsbayes.evidence.record",
     "variational": "emvsbayes.vb.fitting",
     "VariationalFit": "emvsbayes.vb.fits",
 }
@@ -51,6 +55,7 @@ _HOME = {
 __all__ = [
     "FAMILIES",
     "STUDIES",
+    "Evidence",
     "Fit",
     "InputError",
     "Selection",
@@ -59,6 +64,7 @@ __all__ = [
     "compare",
     "fit",
     "held_out_score",
+    "log_evidence",
     "ratio_test",
     "relabel",
     "relabelling",

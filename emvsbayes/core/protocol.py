@@ -11,6 +11,7 @@ What only some families have is looked up by name, and its absence is an answer:
     schedule                           a schedule of the family's own, with a hard E-step (online K-means), or None
     more_starts                        starting methods beyond those that every family knows
     starts_alike(how, data)            whether a starting method draws nothing
+    log_jacobian(params)               ln |∂ natural scale / ∂ free coordinates|, where the family can be sampled
     component_of(field, index)         the component of an entry, -1 of all, None of one that repeats another
     constrained(params)                why parameters are no free maximum of the likelihood, or an empty text
     described()                        the settings in words, where some are not in use

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, short
-from emvsbayes.core.weights import weights_from_vector, weights_to_vector
+from emvsbayes.core.weights import weights_from_vector, weights_log_jacobian, weights_to_vector
 
 INSIDE = (np.nextafter(0, 1), np.nextafter(1, 0))  # the smallest and the largest probability that are neither 0 nor 1
 BOUNDARY = 1e-12  # an estimate this near to 0 or 1 is a boundary estimate
@@ -45,6 +45,13 @@ def from_vector(vector: Array, weights: Array, probs: Array, fixed: frozenset[st
         free = len(weights) - 1
         weights, vector = weights_from_vector(vector[:free]), vector[free:]
     return weights, probs if "probs" in fixed else expit(vector).reshape(probs.shape)
+
+
+def log_jacobian(weights: Array, probs: Array, fixed: frozenset[str]) -> float:
+    """ln |∂(weights, probs) / ∂ free coordinates|: Σ_k ln π_k of the first K-1 weights, Σ ln p (1 - p)."""
+    found = 0.0 if "weights" in fixed else weights_log_jacobian(weights)
+    with np.errstate(divide="ignore"):
+        return found if "probs" in fixed else found + float((np.log(probs) + np.log1p(-probs)).sum())
 
 
 def proper(probs: BetaPrior | None, weights: DirichletPrior | None) -> tuple[BetaPrior, DirichletPrior]:

@@ -67,6 +67,11 @@ def weights_to_vector(weights: Array) -> Array:
         return log_weights(weights[:-1]) - log_weights(weights[-1:])
 
 
+def weights_log_jacobian(weights: Array) -> float:
+    """ln |∂(π_1, …, π_K-1) / ∂η| = Σ_k ln π_k, over all K: diag(π) - π πᵀ has that determinant without its last row."""
+    return float(log_weights(weights).sum())
+
+
 def weights_from_vector(vector: Array) -> Array:
     """The inverse: softmax of (η, 0), (K,)."""
     logits = np.append(vector, 0.0)

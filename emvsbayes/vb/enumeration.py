@@ -20,6 +20,12 @@ MOST = 4096  # allocations
 
 def log_evidence(adapter: VariationalFamily, data: Any) -> float | None:
     """ln p(X) in nats; None where K^N is too large, rows count other than once, or there are no components."""
+    found = allocations(adapter, data)
+    return None if found is None else float(np.logaddexp.reduce([log_joint for log_joint, _ in found]))
+
+
+def allocations(adapter: VariationalFamily, data: Any) -> list[tuple[float, Any]] | None:
+    """ln p(X, z) and p(θ | X, z), a prior record, for every z; None where `log_evidence` is None."""
     family, k = adapter.family, adapter.n_components
     once = bool((data.row_weights == 1).all())
     if "components" not in family.capabilities or not once or data.n_rows * np.log(k) > np.log(MOST) + 1e-9:
@@ -32,5 +38,6 @@ def log_evidence(adapter: VariationalFamily, data: Any) -> float | None:
         with np.errstate(divide="ignore"):
             q = Categorical(np.log(np.array(z)[:, None] == np.arange(k)))
         stats = adapter.expect(q, data, about)
-        found.append(adapter.expected_log_joint(adapter.m_step(stats, about), stats))
-    return float(np.logaddexp.reduce(found))
+        posterior = adapter.m_step(stats, about)
+        found.append((adapter.expected_log_joint(posterior, stats), posterior))
+    return found

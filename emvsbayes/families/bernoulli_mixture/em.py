@@ -235,6 +235,10 @@ class BernoulliMixture:
         """The inverse of `to_vector`."""
         return BernoulliParams(*rates.from_vector(vector, like.weights, like.probs, self.fixed))
 
+    def log_jacobian(self, params: BernoulliParams) -> float:
+        """ln |∂θ / ∂ free coordinates|, the weights by their first K-1."""
+        return rates.log_jacobian(params.weights, params.probs, self.fixed)
+
 
 def _entries(hyper: Array) -> Array:
     """A hyperparameter shaped to broadcast against (K, D)."""

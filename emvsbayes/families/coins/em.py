@@ -221,3 +221,7 @@ class Coins:
     def from_vector(self, vector: Array, like: CoinsParams) -> CoinsParams:
         """The inverse of `to_vector`."""
         return CoinsParams(*rates.from_vector(vector, like.weights, like.probs, self.fixed))
+
+    def log_jacobian(self, params: CoinsParams) -> float:
+        """ln |∂θ / ∂ free coordinates|, the weights by their first K-1."""
+        return rates.log_jacobian(params.weights, params.probs, self.fixed)

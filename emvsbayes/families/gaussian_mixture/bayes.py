@@ -15,6 +15,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import Transform
 from pytensor.assumptions.specify import assume
+from scipy.stats import invgamma, invwishart
 
 from emvsbayes.families.gaussian_mixture.records import (
     LAYOUTS,
@@ -63,6 +64,7 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
                 dof,
                 np.tile(scale, (k, 1, 1)),
                 logp=lambda value, dof, scale: repeated_logp(value, dof, scale, layout),
+                random=lambda dof, scale, rng, size: repeated_random(dof, scale, layout, rng),
                 signature="(),(k,d,d)->(k,d,d)",
                 transform=Repeated(k, d, *layout),
                 support_point=lambda rv, size, dof, scale: pt.zeros(rv.shape) + scale,
@@ -75,6 +77,7 @@ def build(family: Any, data: GaussianData, prior: GaussianPrior, held: GaussianP
                 dof,
                 scale,
                 logp=inverse_wishart_logp,
+                random=inverse_wishart_random,
                 signature="(),(d,d)->(d,d)",
                 transform=LogCholesky(d),
                 support_point=lambda rv, size, dof, scale: pt.zeros(rv.shape) + scale,
@@ -155,6 +158,25 @@ def inverse_wishart_logp(value: Any, dof: Any, scale: Any) -> Any:
     log_gamma = pt.gammaln((dof[..., None] - pt.arange(d)) / 2).sum(axis=-1) + d * (d - 1) / 4 * np.log(np.pi)
     normaliser = dof * half_log_det_scale - 0.5 * dof * d * np.log(2) - log_gamma
     return normaliser - (dof + d + 1) * half_log_det - 0.5 * (ratio**2).sum(axis=(-2, -1))
+
+
+def inverse_wishart_random(dof: Any, scale: Any, rng: Any = None, size: Any = None) -> Any:
+    """Draws of Σ from the prior, (*size, D, D): sequential Monte Carlo starts there."""
+    d, size = scale.shape[-1], tuple(size or ())
+    dof, scale = np.broadcast_to(dof, size), np.broadcast_to(scale, (*size, d, d))
+    found = np.empty(scale.shape)
+    for i in np.ndindex(size):
+        found[i] = invwishart(float(dof[i]), scale[i]).rvs(random_state=rng)
+    return found
+
+
+def repeated_random(dof: Any, scale: Any, layout: Any, rng: Any) -> Any:
+    """Draws (K, D, D) of covariances whose distinct entries have a prior."""
+    k, d = scale.shape[:2]
+    if layout.matrices:
+        return np.tile(inverse_wishart_random(dof, scale[0], rng), (k, 1, 1))
+    rates = np.diagonal(scale, axis1=1, axis2=2)[: 1 if layout.shared else None, : 1 if layout.round else None] / 2
+    return np.eye(d) * np.broadcast_to(invgamma(dof / 2, scale=rates).rvs(rates.shape, rng), (k, d))[..., None]
 
 
 class LogCholesky(Transform):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.core.checks import Array
-from emvsbayes.core.weights import weights_from_vector, weights_to_vector
+from emvsbayes.core.weights import weights_from_vector, weights_log_jacobian, weights_to_vector
 from emvsbayes.families.gaussian_mixture import structures
 from emvsbayes.families.gaussian_mixture.records import GaussianParams
 
@@ -43,3 +43,21 @@ def from_vector(vector: Array, like: GaussianParams, family: Any) -> GaussianPar
             expanded = structures.truncated(expanded, np.ones(len(means)), family.eigenvalue_ratio)
         covariances = structures.field(family.covariance, expanded)
     return GaussianParams(weights, means, covariances)
+
+
+def log_jacobian(params: GaussianParams, family: Any) -> float:
+    """ln |∂θ / ∂ free coordinates| of a conjugate structure, each distinct matrix counted once.
+
+    Σ = L Lᵀ by the lower triangle of L, its diagonal by logarithm: D ln 2 + Σ_i (D - i + 2) ln L_ii, i from 1, where
+    D - i + 1 belong to Σ(L) and one to the logarithm. A variance by its logarithm: ln σ².
+    """
+    total = 0.0 if "weights" in family.fixed else weights_log_jacobian(params.weights)
+    if "covariances" in family.fixed:
+        return total
+    d = params.means.shape[1]
+    expanded = structures.expand(family.covariance, params.covariances, *params.means.shape)
+    distinct = structures.compact(family.covariance, expanded)
+    if not structures.is_matrix(family.covariance):
+        return total + float(np.log(distinct).sum())
+    roots = np.log(np.diagonal(np.linalg.cholesky(distinct.reshape(-1, d, d)), axis1=1, axis2=2))
+    return total + len(roots) * d * float(np.log(2)) + float((roots @ np.arange(d + 1, 1, -1)).sum())

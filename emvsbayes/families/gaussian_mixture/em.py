@@ -421,6 +421,11 @@ class GaussianMixture:
         """The inverse of `to_vector`."""
         return coordinates.from_vector(vector, like, self)
 
+    def log_jacobian(self, params: GaussianParams) -> float:
+        """ln |∂θ / ∂ free coordinates|: the first K-1 weights, and each distinct matrix by its lower triangle."""
+        self._require_conjugate()
+        return coordinates.log_jacobian(params, self)
+
 
 def _named(rows: tuple[int, ...]) -> str:
     """Rows in words, at most eight of them."""

@@ -295,3 +295,7 @@ class KMeans:
     def from_vector(self, vector: Array, like: KMeansParams) -> KMeansParams:
         """The inverse of `to_vector`."""
         return like if "centers" in self.fixed else KMeansParams(np.reshape(vector, like.centers.shape))
+
+    def log_jacobian(self, params: KMeansParams) -> float:
+        """0: the centres are their own coordinates."""
+        return 0.0

@@ -419,3 +419,7 @@ class LinearEvidence:
         free = [name for name in ("alpha", "beta") if name not in self.fixed]
         moved = {name: np.asarray(value) for name, value in zip(free, np.exp(vector), strict=True)}
         return replace(like, **moved)
+
+    def log_jacobian(self, params: LinearParams) -> float:
+        """ln |∂(α, β) / ∂(ln α, ln β)| = ln α + ln β, held ones left out."""
+        return float(self.to_vector(params).sum())

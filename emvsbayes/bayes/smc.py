@@ -1,0 +1,96 @@
+"""Sequential Monte Carlo: the evidence as a product of mean weights, from the prior to the posterior in stages.
+
+    p(X) = Π_t p_t / p_t-1 ≈ Π_t mean_i p(X | θ_i)^(β_t - β_t-1),    θ_i ~ p(X | θ)^β_t-1 p(θ),  0 = β_0 < … < β_T = 1
+
+PyMC's `sample_smc` with random-walk moves in many small stages. Its own settings (moves proposed from one normal for
+all particles, larger stages) fell 2.4 nats short of the exact evidence of two Gaussians in 8 rows under the default
+prior, whose tails are heavy; with these, runs still differ there by a nat, about the right number.
+
+Particles come from the prior, and so from every labelling alike: nothing is added for copies. Each run is an estimate
+of p(X) without bias, but for the stages that it chooses itself; the runs are averaged on that scale, and their spread
+is the standard error.
+
+Source: Del Moral, Doucet and Jasra (2006), JRSS B 68, 411-436.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.bayes.quiet import quiet
+from emvsbayes.core.checks import whole_number
+from emvsbayes.problem import Problem
+
+THRESHOLD = 0.9  # the share of particles that a stage leaves effective
+
+
+@dataclass(frozen=True)
+class SMC:
+    """Estimates of ln p(X), one a run.
+
+    Attributes
+    ----------
+    runs : ln p(X) of each run, in nats
+    posterior : xarray.DataTree
+        The particles of the last stage, a chain a run.
+    """
+
+    runs: tuple[float, ...]
+    posterior: Any
+
+    @property
+    def log_evidence(self) -> float:
+        """ln of the mean over runs of p(X)."""
+        return float(np.logaddexp.reduce(self.runs) - np.log(len(self.runs)))
+
+    @property
+    def spread(self) -> float:
+        """How far the runs are apart, in nats; where it is large the estimate tends to fall short of the evidence."""
+        return max(self.runs) - min(self.runs)
+
+    @property
+    def se(self) -> float:
+        """The relative standard error of that mean, from the spread of the runs."""
+        relative = np.exp(np.array(self.runs) - self.log_evidence)
+        return float(relative.std(ddof=1) / np.sqrt(len(self.runs)))
+
+
+def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int = 4, seed: int = 0) -> SMC:
+    """The evidence of a problem with a proper prior record, by several independent runs.
+
+    Parameters
+    ----------
+    draws : int
+        Particles of a run.
+    runs : int
+        At least 2: one has no spread.
+    """
+    import pymc as pm
+
+    for name, value, least in (("draws", draws, 100), ("runs", runs, 2), ("seed", seed, 0)):
+        whole_number(value, least, name)
+    about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
+    model = problem.twin.build(problem.family, problem.data, problem.family.proper_prior(prior), about)
+    with model, quiet():
+        tree: Any = pm.sample_smc(
+            draws=draws,
+            kernel=pm.smc.kernels.MH,
+            threshold=THRESHOLD,
+            chains=runs,
+            cores=1,
+            random_seed=seed,
+            progressbar=False,
+            compute_convergence_checks=False,
+            idata_kwargs={"log_likelihood": False},
+        )
+    stages = tree["sample_stats"]["log_marginal_likelihood"].values
+    return SMC(tuple(_last(run) for run in stages), tree)
+
+
+def _last(stages: Any) -> float:
+    """ln p(X) at β = 1; PyMC gives NaN for the stages before it."""
+    values = np.asarray(stages.tolist() if hasattr(stages, "tolist") else stages, dtype=np.float64).ravel()
+    return float(values[np.isfinite(values)][-1])
