@@ -164,16 +164,16 @@ def test_the_evidence_needs_no_sampler_and_no_drawing(path):
     assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
 
 
+KNOW_TREES = {"__init__.py", "trees.py", "permuting.py", "towards_fit.py"}  # and families, labels, xarray
+
+
 def test_relabelling_takes_arrays():
     for path in under("relabelling"):
         assert not outside(path) & (SAMPLERS | DRAWING), path
         assert not any(starts_with(name, "bayes", "comparison", "report", "studies", "cli") for name in inside(path)), (
             path
         )
-        if path.name not in (
-            "__init__.py",
-            "trees.py",
-        ):  # arrays in, permutations out; `trees` knows families and labels
+        if path.name not in KNOW_TREES:  # the others: arrays in, permutations out
             assert not outside(path) & HEAVY, path
             assert all(starts_with(name, "relabelling", "core") for name in inside(path)), path
 

@@ -23,7 +23,9 @@ from emvsbayes.relabelling.coclustering import coclustering
 from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
 from emvsbayes.relabelling.occupied import occupied
 from emvsbayes.relabelling.partitions import Partition, point_partition
-from emvsbayes.relabelling.trees import allocation_probabilities, permute_tree, relabel
+from emvsbayes.relabelling.permuting import permute_tree
+from emvsbayes.relabelling.towards_fit import allocation_probabilities
+from emvsbayes.relabelling.trees import relabel
 
 __all__ = [
     "METHODS",

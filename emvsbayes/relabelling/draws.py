@@ -17,6 +17,7 @@ from emvsbayes.relabelling.alternating import Descent
 from emvsbayes.relabelling.constraint import constraint, coordinate
 from emvsbayes.relabelling.data_based import data_based
 from emvsbayes.relabelling.ecr import ecr, ecr_iterative
+from emvsbayes.relabelling.moves import along, renamed
 from emvsbayes.relabelling.pra import pra
 from emvsbayes.relabelling.rows import Rows
 from emvsbayes.relabelling.sjw import sjw_by_moments, sjw_by_parameters
@@ -44,9 +45,11 @@ class Relabelling:
 
     def apply(self, values: Array, axis: int = 1) -> Array:
         """Draws (S, …) with their component axis permuted draw by draw."""
-        moved = np.moveaxis(values, axis, 1)
-        index = self.permutations.reshape(*self.permutations.shape, *[1] * (moved.ndim - 2))
-        return np.moveaxis(np.take_along_axis(moved, index, axis=1), 1, axis)
+        return along(values, self.permutations, axis)
+
+    def rename(self, labels: Integers, first: int = 0) -> Integers:
+        """Allocations (S, …), labels that count from `first`, under the names that `apply` gives the components."""
+        return renamed(labels, self.permutations, first)
 
 
 def relabel_draws(

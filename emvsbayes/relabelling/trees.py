@@ -2,211 +2,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from emvsbayes.core.alignment import align_responsibilities, label_classes
-from emvsbayes.core.checks import Array, Integers
-from emvsbayes.core.errors import InputError
-from emvsbayes.core.records import record_fields
-from emvsbayes.families import FAMILIES
-from emvsbayes.problem import Problem
-from emvsbayes.relabelling.draws import Relabelling, relabel_draws
-from emvsbayes.relabelling.rows import Rows
-
-DIM = "component"
+from emvsbayes.core.checks import Array
+from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.relabelling.axes import DIM, fields_of, posterior_of
+from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
+from emvsbayes.relabelling.given import Given, given_alone
+from emvsbayes.relabelling.permuting import permute_group, permute_tree
+from emvsbayes.relabelling.towards_fit import given_by_fit, named_by
 
 
-def relabel(posterior: Any, *, method: str = "ecr", pivot: Any = None) -> Any:
-    """Relabel the draws of a posterior, towards an EM fit or, by some methods, by themselves.
+def relabel(
+    posterior: Any,
+    *,
+    method: str | None = None,
+    pivot: Any = None,
+    dim: str | Sequence[str] = DIM,
+    probabilities: str | None = None,
+    allocations: str | Sequence[str] | None = None,
+    first_label: int | None = None,
+    data: Any = None,
+    classes: ArrayLike | None = None,
+    n_starts: int = 4,
+    seed: int = 0,
+) -> Any:
+    """Relabel the draws of a posterior, from any sampler: towards an EM fit, or by themselves.
 
     Parameters
     ----------
     posterior : xarray.DataTree
-        From `sample`: with groups posterior and observed_data; without a pivot any tree with a group posterior.
+        With a group `posterior` that has dimensions chain and draw. With a fit as pivot and no `data`, with the data in
+        `observed_data` (as `sample` returns it).
     method : str
-        One of `relabelling.METHODS`; "constraint:means[0]" names the field and the entry to sort by.
-    pivot : Fit
-        Its components give their labels to the draws. Where known labels, held fields or its prior tell components
-        apart, a permuted draw would be another draw: components are renamed only within their class. May be left out
-        for constraint and pra, which look at nothing but draws; all components are then of one class.
+        One of `relabelling.METHODS`; "constraint:means[0]" names the field and the entry to sort by. By default ecr
+        where there is a pivot, stephens where there are probabilities, ecr-iterative-1 where there are only
+        allocations, and pra where there are only parameters.
+    pivot : Fit, or an allocation (N,) or (N, K), or for pra a mapping of fields (K, …)
+        Its components give their labels to the draws. Where known labels, held fields or a fit's prior tell components
+        apart, a permuted draw would be another draw: components are renamed only within their class.
+    dim : str or several
+        The dimensions that count components; every variable is permuted along each of them. One name stands also for
+        those called after it (`component_bis`); files of Stan and NumPyro have one for each variable
+        (`mu_dim_0`, `theta_dim_0`): name them all.
+    probabilities : str
+        Variable of the posterior with the allocation probabilities of every row, if there is no fit to compute them.
+    allocations : str or several
+        Variables of the posterior whose values are component labels: they are renamed, and the first is what the
+        algorithms look at where there are no probabilities.
+    first_label : {0, 1}
+        What the labels in `allocations` count from; found from their values where it is clear.
+    data : array (N, D), or the name of a variable of `observed_data`
+        The rows, for data-based and sjw; with a fit, its data.
+    classes : (K,)
+        Without a fit: components are renamed only within their class; one class by default.
+    n_starts, seed
+        Starts of an iterative algorithm.
 
     Returns
     -------
     xarray.DataTree
-        A copy; the permutations are the variable `permutation` of a group `relabelling`.
+        A copy in which all groups of draws are permuted: posterior, log-likelihoods, predictions. The permutations are
+        the variable `permutation` of a group `relabelling`. Draws of the warm-up, of which no algorithm should learn,
+        are put in the order nearest to the mean of the relabelled draws.
+
+    Raises
+    ------
+    InputError
+        For a tree without posterior or dimension (with those it has), sizes that differ, draws that are no numbers,
+        and whatever `relabel_draws` refuses.
     """
-    if "posterior" not in getattr(posterior, "children", {}):
-        raise InputError("relabel needs a DataTree with a posterior group, such as sample returns.")
-    if pivot is None and method.partition(":")[0] in ("constraint", "pra"):
-        return _relabel_alone(posterior, method)
-    if not hasattr(pivot, "family"):
-        raise InputError(
-            f"pivot must be a Fit, such as fit returns; it is {pivot!r} (constraint and pra go without a pivot)."
-        )
-    return _relabel_to(posterior, method, pivot)
-
-
-def _relabel_to(posterior: Any, method: str, pivot: Any) -> Any:
-    """Relabel so that the components of a fit give their labels to the draws."""
-    missing = set(record_fields(pivot.params)) - pivot.family.fixed - set(posterior["posterior"].data_vars)
-    if missing:
-        raise InputError(f"the draws hold no {', '.join(sorted(missing))}; the pivot must be a fit of the same model.")
-    family = pivot.family
-    data = data_of(posterior, family)
-    free = {name: _draws(posterior, name) for name in family.component_axes if name in posterior["posterior"]}
-    if any(draws.shape[1] != family.n_components for draws in free.values()):
-        raise InputError(f"the pivot has {family.n_components} components, and the draws have another number.")
-    held = {name: getattr(pivot.params, name) for name in family.fixed}
-    problem = Problem(FAMILIES[family.name], family, data, held)
-    classes = label_classes(family, data, pivot.prior, problem.random_params(0))
-    probabilities = allocation_probabilities(posterior, family, pivot.params, data)
-    reference = family.e_step(pivot.params, data).responsibilities
-    if not free:  # nothing has a component axis but the probabilities themselves
-        free, towards = {"probabilities": np.swapaxes(probabilities, 1, 2)}, {"probabilities": reference.T}
-    else:
-        towards = {name: getattr(pivot.params, name) for name in free}
-    found = relabel_draws(
-        free,
-        method=method,
+    if method is not None and method.partition(":")[0] not in METHODS:
+        raise unknown("relabelling method", method, METHODS)
+    given = read_tree(
+        posterior,
+        pivot=pivot,
+        dim=dim,
         probabilities=probabilities,
-        data=rows_of(data, probabilities.shape[1]) if method == "data-based" else None,
-        pivot=towards if method == "pra" else reference,
-        row_weights=data.row_weights,
+        allocations=allocations,
+        first_label=first_label,
+        data=data,
         classes=classes,
-        probabilities_at=_probabilities_at(posterior, family, pivot.params, data),
     )
-    if found.agreement is None:
-        found = _named_by(reference, found, Rows(np.swapaxes(probabilities, 1, 2), data.row_weights), classes)
-    return permute_tree(posterior, found, classes)
+    found, note = relabel_given(given, method, n_starts=n_starts, seed=seed)
+    tree = permute_tree(
+        posterior,
+        found,
+        given.classes,
+        components=given.components,
+        first_labels=given.first_labels,
+        attrs={"dims": list(given.components.dims), **({"note": note} if note else {})},
+    )
+    return _with_warmup(posterior, tree, given)
 
 
-def _relabel_alone(posterior: Any, method: str) -> Any:
-    """Relabel by the draws only: every variable with a component dimension is a field."""
-    variables = {name: v for name, v in posterior["posterior"].data_vars.items() if DIM in v.dims}
-    if not variables:
-        raise InputError(f"no variable of the posterior has a dimension {DIM!r}; rename the one that has components.")
-    draws = {}
-    for name, variable in variables.items():
-        values = variable.transpose("chain", "draw", DIM, ...).values
-        draws[name] = values.reshape(-1, *values.shape[2:])
-    found = relabel_draws(draws, method=method, log_posterior=_log_posterior(posterior))
-    return permute_tree(posterior, found, np.zeros(found.permutations.shape[1], dtype=np.int64))
+def read_tree(posterior: Any, *, pivot: Any, **options: Any) -> Given:
+    """What a tree gives to the algorithms, with a fit or alone; `options` as in `relabel`."""
+    if hasattr(pivot, "family"):
+        names = ("dim", "allocations", "first_label", "data")
+        return given_by_fit(posterior, pivot, **{name: options[name] for name in names})
+    if isinstance(pivot, str):
+        raise InputError(f"pivot must be a Fit, such as fit returns, or an allocation of the rows; it is {pivot!r}.")
+    return given_alone(posterior, pivot=pivot, **options)
 
 
-def _log_posterior(posterior: Any) -> Array | None:
-    """Log density of every draw (S,) as the sampler recorded it, under the name of PyMC or of nutpie."""
-    statistics = posterior["sample_stats"].data_vars if "sample_stats" in posterior.children else {}
-    for name in ("lp", "logp"):
-        if name in statistics:
-            return statistics[name].transpose("chain", "draw").values.ravel()
-    return None
+def relabel_given(given: Given, method: str | None, *, n_starts: int = 4, seed: int = 0) -> tuple[Relabelling, str]:
+    """Permutations, and a note where there is nothing to relabel."""
+    chosen = method or given.default_method()
+    k = given.components.k
+    s = len(next(iter(given.fields.values())))
+    if k == 1:
+        return Relabelling(chosen, np.zeros((s, 1), dtype=np.int64)), "one component: there is nothing to relabel"
+    found = relabel_draws(given.fields, method=chosen, n_starts=n_starts, seed=seed, **given.arguments(chosen))
+    if found.agreement is None and given.pivot is not None and given.probabilities is not None:
+        found = named_by(given, found)
+    alone = s == 1 and given.pivot is None and given.pra_pivot is None
+    return found, "one draw: there are no other labels to bring together" if alone else ""
 
 
-def _named_by(reference: Array, found: Relabelling, rows: Rows, classes: Integers) -> Relabelling:
-    """Slots renamed, all draws together, to agree with the pivot as well as one renaming can."""
-    names = align_responsibilities(rows.mean(found.permutations), reference, rows.row_weights, classes)
-    permutations = found.permutations[:, names]
-    return replace(found, permutations=permutations, agreement=rows.agreement(reference, permutations))
-
-
-def _probabilities_at(posterior: Any, family: Any, like: Any, data: Any) -> Any:
-    """p(z_n = k | x_n, θ) as a function of the fields with a component axis; the others stand at their means."""
-    values = record_fields(like)
-    sampled = [name for name in values if name in posterior["posterior"] and name not in family.component_axes]
-    others = {**values, **{name: _draws(posterior, name).mean(axis=0) for name in sampled}}
-
-    def at(fields: Mapping[str, Array]) -> Array:
-        known = {name: value for name, value in fields.items() if name in values}
-        return family.e_step(type(like)(**{**others, **known}), data).responsibilities
-
-    return at
-
-
-def rows_of(data: Any, n: int) -> Array:
-    """The rows of a data record as numbers (N, D); a missing entry takes the mean of its column."""
-    columns = []
-    for name in (f.name for f in fields(data)):
-        value = getattr(data, name)
-        if name in ("labels", "row_weights", "observed") or not isinstance(value, np.ndarray) or len(value) != n:
-            continue
-        columns.append(np.asarray(value, dtype=np.float64).reshape(n, -1))
-    if not columns:
-        raise InputError("data-based needs rows of numbers, and this data has none; take stephens or ecr.")
-    rows = np.concatenate(columns, axis=1)
-    observed = np.isfinite(rows)
-    mask = getattr(data, "observed", None)
-    if mask is not None and mask.shape == rows.shape:
-        observed &= mask > 0
-    counts = np.maximum(observed.sum(axis=0), 1)
-    means = np.where(observed, rows, 0.0).sum(axis=0) / counts
-    return np.where(observed, rows, means)
-
-
-def data_of(posterior: Any, family: Any) -> Any:
-    """The data record that a posterior was drawn from, rebuilt from its observed and constant groups."""
-    columns = {name: v.values for name, v in posterior["observed_data"].data_vars.items()}
-    labels = weights = None
-    for name, variable in posterior["constant_data"].data_vars.items() if "constant_data" in posterior.children else ():
-        if name == "row_weights":
-            weights = variable.values
-        elif name == "labels":
-            labels = variable.values
-        elif name not in {f.name for f in fields(FAMILIES[family.name].params)}:  # those are held values
-            columns[name] = variable.values
-    return FAMILIES[family.name].data.read(columns, labels, weights)
-
-
-def allocation_probabilities(posterior: Any, family: Any, like: Any, data: Any) -> Array:
-    """p(z_n = k | x_n, θ_s) for every draw, (S, N, K); fields that were held are taken from `like`."""
-    values = record_fields(like)
-    sampled = {name: _draws(posterior, name) for name in values if name in posterior["posterior"]}
-    n_draws = len(next(iter(sampled.values())))
-    out = np.empty((n_draws, data.n_rows, family.n_components))
-    for s in range(n_draws):
-        params = type(like)(**{**values, **{name: draws[s] for name, draws in sampled.items()}})
-        out[s] = family.e_step(params, data).responsibilities
-    return out
-
-
-def permute_tree(posterior: Any, found: Relabelling, classes: Integers) -> Any:
-    """A copy of the tree with every variable of `posterior` that has a component dimension permuted, draw by draw."""
+def _with_warmup(raw: Any, tree: Any, given: Given) -> Any:
+    """The tree with its warm-up draws put in the order nearest to the mean of the relabelled draws."""
     import xarray as xr
 
-    tree = posterior.copy()
-    dataset = tree["posterior"].to_dataset()
-    chains, draws = dataset.sizes["chain"], dataset.sizes["draw"]
-    k = found.permutations.shape[1]
-    for name, variable in dataset.data_vars.items():
-        ordered = variable.transpose("chain", "draw", ...)
-        flat = ordered.values.reshape(chains * draws, *ordered.shape[2:])
-        for axis, dim in enumerate(ordered.dims[2:], start=1):
-            if dim == DIM:
-                flat = found.apply(flat, axis)
-        dataset[name] = (ordered.dims, flat.reshape(ordered.shape))
-    tree["posterior"] = dataset
-    attrs: dict[str, Any] = {"method": found.method, "classes": classes.tolist()}
-    if len(found.costs):
-        attrs |= {"costs": found.costs.tolist(), "start_costs": found.start_costs.tolist()}
-    shares = {"agreement": found.agreement, "certainty": found.certainty}
-    tree["relabelling"] = xr.Dataset(
-        {
-            "permutation": (("chain", "draw", "slot"), found.permutations.reshape(chains, draws, k)),
-            **{n: (("chain", "draw"), v.reshape(chains, draws)) for n, v in shares.items() if v is not None},
-        },
-        coords={"chain": dataset["chain"], "draw": dataset["draw"], "slot": np.arange(k)},
-        attrs=attrs,
-    )
+    if "warmup_posterior" not in raw.children:
+        return tree
+    k = given.components.k
+    targets = _means(fields_of(posterior_of(tree), given.components))
+    warmup = raw["warmup_posterior"].to_dataset()
+    fields = {name: v for name, v in fields_of(warmup, given.components).items() if name in targets}
+    if not fields:
+        return tree
+    pivot = {name: targets[name] for name in fields}
+    found = relabel_draws(fields, method="pra", pivot=pivot, classes=given.classes)
+    sizes = {name: warmup.sizes[name] for name in ("chain", "draw")}
+    coords = {name: warmup[name].values for name in sizes}
+    moves = xr.DataArray(found.permutations.reshape(*sizes.values(), k), dims=(*sizes, "slot"), coords=coords)
+    for name, group in raw.children.items():
+        if name.startswith("warmup"):
+            dataset = group.to_dataset(inherit=False)
+            permuted = permute_group(dataset, moves, given.components, given.first_labels, name)
+            if permuted is not None:
+                tree[name] = xr.DataTree(permuted)
     return tree
 
 
-def _draws(posterior: Any, name: str) -> Array:
-    """Draws of one variable as (S, …), chains one after another."""
-    values = posterior["posterior"][name].transpose("chain", "draw", ...).values
-    return values.reshape(-1, *values.shape[2:])
+def _means(fields: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: value.mean(axis=0) for name, value in fields.items()}
 
 
 def without_labels(posterior: Any) -> Any:

@@ -89,7 +89,7 @@ def test_the_log_likelihood_is_ours_at_every_draw(which, request):
         if which == "coins"
         else eb.fit("gaussian_mixture", X, n_components=2, labels=KNOWN, sample_weight=WEIGHTS, n_starts=1)
     )
-    from emvsbayes.relabelling.trees import data_of
+    from emvsbayes.relabelling.towards_fit import data_of
 
     data, family = data_of(tree, fit.family), fit.family
     (theirs,) = tree["log_likelihood"].to_dataset().data_vars.values()
@@ -230,7 +230,7 @@ def test_find_map_is_the_map_of_em(coins, gaussians):
     ):
         fields = {name: v.values for name, v in tree["map_estimate"].data_vars.items()}
         params = type(fit.params)(**{**{"weights": np.array([0.5, 0.5])}, **fields})
-        from emvsbayes.relabelling.trees import data_of
+        from emvsbayes.relabelling.towards_fit import data_of
 
         data = data_of(tree, fit.family)
         found = fit.family.log_likelihood(params, data) + fit.family.log_prior(params, fit.prior)

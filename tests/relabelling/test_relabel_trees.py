@@ -10,7 +10,7 @@ from cases import COVARIANCES, FIVE_TRIALS, blobs
 import emvsbayes as eb
 from emvsbayes.core.records import record_fields
 from emvsbayes.relabelling import METHODS, allocation_probabilities, permute_tree, relabel_draws
-from emvsbayes.relabelling.trees import data_of, rows_of
+from emvsbayes.relabelling.towards_fit import data_of, rows_of
 
 CHAINS, DRAWS = 2, 30
 X = blobs(n=40, k=2) * [1.0, 2.0] + [[0.0, 0.0], [9.0, 5.0]] * 20
@@ -314,7 +314,7 @@ def test_probabilities_are_those_of_the_family():
     np.testing.assert_array_equal(found[DRAWS + 4], expected)
 
 
-def test_any_variable_with_the_dimension_moves_and_no_other():
+def test_any_variable_with_the_dimension_moves_along_every_component_axis():
     rng = np.random.default_rng(7)
     k = 3
     dims = {
@@ -339,7 +339,7 @@ def test_any_variable_with_the_dimension_moves_and_no_other():
         at = {"chain": c, "draw": d}
         for name in (*dims, "turned"):
             before, after = tree["posterior"][name].isel(at), moved[name].isel(at)
-            expected = before.isel(component=turn) if "component" in before.dims else before
+            expected = before.isel({dim: turn for dim in ("component", "component_bis") if dim in before.dims})
             np.testing.assert_array_equal(after.transpose(*expected.dims).values, expected.values, err_msg=name)
 
 
@@ -348,8 +348,9 @@ def test_bad_input_is_told_in_one_sentence():
     for posterior, options, words in (
         (None, {"pivot": fit}, ["DataTree with a posterior group"]),
         (xr.DataTree(), {"pivot": fit}, ["posterior group"]),
-        (tree, {"pivot": None}, ["pivot must be a Fit"]),
-        (tree, {"pivot": [0, 1]}, ["pivot must be a Fit"]),
+        (tree, {"method": "ecr"}, ["ecr must know how the rows are allocated", "Fit"]),
+        (tree, {"pivot": [0, 1]}, ["pivot", "weights, probs"]),
+        (tree, {"pivot": "map"}, ["pivot must be a Fit", "'map'"]),
         (tree, {"pivot": fit, "method": "par"}, ["unknown relabelling method 'par'"]),
     ):
         with pytest.raises(eb.InputError) as caught:
