@@ -164,7 +164,13 @@ def test_the_evidence_needs_no_sampler_and_no_drawing(path):
     assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
 
 
-KNOW_TREES = {"__init__.py", "trees.py", "permuting.py", "towards_fit.py"}  # and families, labels, xarray
+KNOW_TREES = {
+    "__init__.py",
+    "trees.py",
+    "permuting.py",
+    "towards_fit.py",
+    "diagnosed_trees.py",
+}  # and families, labels, xarray
 
 
 def test_relabelling_takes_arrays():

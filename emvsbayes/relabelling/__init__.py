@@ -20,20 +20,28 @@ Some summaries need no labels: `coclustering`, `occupied` and `point_partition`.
 """
 
 from emvsbayes.relabelling.coclustering import coclustering
+from emvsbayes.relabelling.diagnosed_trees import diagnose_labels
+from emvsbayes.relabelling.diagnosing import diagnose_draws
+from emvsbayes.relabelling.diagnosis import LabelDiagnosis
 from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
 from emvsbayes.relabelling.occupied import occupied
 from emvsbayes.relabelling.partitions import Partition, point_partition
 from emvsbayes.relabelling.permuting import permute_tree
+from emvsbayes.relabelling.random_labels import permute_at_random
 from emvsbayes.relabelling.towards_fit import allocation_probabilities
 from emvsbayes.relabelling.trees import relabel
 
 __all__ = [
     "METHODS",
+    "LabelDiagnosis",
     "Partition",
     "Relabelling",
     "allocation_probabilities",
     "coclustering",
+    "diagnose_draws",
+    "diagnose_labels",
     "occupied",
+    "permute_at_random",
     "permute_tree",
     "point_partition",
     "relabel",

@@ -13,14 +13,16 @@ which Floyd's and Warshall's recursion finds for all draws at once in K³ steps,
 is the margin of that slot.
 
 A margin has no unit of its own, and grows with the number of rows. It gets its meaning from how margins vary from draw
-to draw: with names at random, the signed margin δ = loss of the one labelling minus loss of the other is, in a posterior
-with two copies, ±μ on average with variance σ² about either. Under normality
+to draw: with names at random, the signed margin δ = loss of the one labelling minus loss of the other is, with two
+copies, ±μ on average with variance σ² about either. Under normality
 
     |δ| is a folded normal,   and   P(the other labelling | margin) = 1 / (1 + exp(2 μ margin / σ²))   =: doubt
 
 with μ, σ by maximum likelihood (an EM of its own, with the sign as missing datum). The mean doubt is the share of draws
-that one must expect to bear a wrong label; a draw with doubt above 0.1 is called a tie. Well separated copies have
-μ >> σ and no doubt; copies that lie on one another have μ = 0 and a doubt of a half in every draw.
+that must be expected to bear a wrong label, at the least: an algorithm that has cut one cloud in two has made its own
+margins look cleaner than they are (on simulated draws the share is two to four times the doubt, see
+`tests/benchmarks/relabelling.py`). A draw with doubt above 0.1 is called a tie. Well separated copies have μ >> σ and
+no doubt.
 
 Sources: Floyd (1962), Algorithm 97, Comm. ACM 5, 345; Murty (1968), An algorithm for ranking all the assignments in
 order of increasing cost, Operations Research 16, 682-687; Leone, Nelson and Nottingham (1961), The folded normal

@@ -23,11 +23,15 @@ from emvsbayes.relabelling.assignments import assignments
 
 def pra(coordinates: Array, pivot: Array, classes: Integers) -> Integers:
     """Permutations (S, K) of coordinates (S, K, J) towards a pivot (K, J)."""
+    return assignments(gains_towards(coordinates, pivot), classes)
+
+
+def gains_towards(coordinates: Array, pivot: Array) -> Array:
+    """Inner products (S, raw component, slot) of coordinates (S, K, J) and a pivot (K, J), about their common mean."""
     s, k, j = coordinates.shape
     pooled = coordinates.reshape(s * k, j)
     centre = pooled.mean(axis=0)
-    gains = (pooled - centre) @ ((pivot - centre) * _weights(coordinates)).T
-    return assignments(gains.reshape(s, k, k), classes)
+    return ((pooled - centre) @ ((pivot - centre) * _weights(coordinates)).T).reshape(s, k, k)
 
 
 def _weights(coordinates: Array) -> Array:

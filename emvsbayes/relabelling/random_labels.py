@@ -65,7 +65,7 @@ def permute_at_random(
         As `relabel` and `relabel_draws`.
     """
     rng = np.random.default_rng(seed)
-    if isinstance(draws, Mapping):
+    if isinstance(draws, Mapping) and not hasattr(draws, "children"):  # a tree is a mapping too
         return _arrays(draws, rng, allocations, first_label or 0, classes)
     dataset = posterior_of(draws)
     components = components_of(dataset, dim)
@@ -88,7 +88,7 @@ def _arrays(draws: Mapping[str, Any], rng: np.random.Generator, allocations: Any
     fields = checked_draws({name: value for name, value in draws.items() if name not in names})
     s, k = next(iter(fields.values())).shape[:2]
     found = Relabelling("random", random_permutations(s, checked_classes(classes, k), rng))
-    out = {name: found.apply(np.asarray(draws[name])) for name in fields}
+    out: dict[str, Any] = {name: found.apply(np.asarray(draws[name])) for name in fields}
     for name in names:
         labels = whole(real_array(draws[name], name), name)
         if len(labels) != s:

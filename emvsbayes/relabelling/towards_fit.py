@@ -41,7 +41,7 @@ def given_by_fit(
     missing = set(record_fields(fit.params)) - family.fixed - set(dataset.data_vars)
     if missing:
         raise InputError(f"the draws hold no {', '.join(sorted(missing))}; the pivot must be a fit of the same model.")
-    record = data_of(tree, family) if data is None else FAMILIES[family.name].data.read(data, None, None)
+    record = record_of(tree, family, data)
     free = {name: flat(dataset[name]) for name in family.component_axes if name in dataset}
     if any(draws.shape[1] != family.n_components for draws in free.values()):
         raise InputError(f"the pivot has {family.n_components} components, and the draws have another number.")
@@ -72,6 +72,11 @@ def given_by_fit(
         probabilities_at=_probabilities_at(tree, family, fit.params, record),
         first_labels=firsts,
     )
+
+
+def record_of(tree: Any, family: Any, data: Any = None) -> Any:
+    """The data record of a family: the data given, or those that the tree holds."""
+    return data_of(tree, family) if data is None else FAMILIES[family.name].data.read(data, None, None)
 
 
 def problem_of(fit: Any, data: Any) -> Problem:

@@ -21,20 +21,18 @@ from emvsbayes.comparison.switching import compare_switching, unresolved
 from emvsbayes.comparison.verdict import SOFT_MAP, checks, verdict
 from emvsbayes.core.alignment import Permutation, align_responsibilities, label_classes, permute
 from emvsbayes.core.checks import Integers
-from emvsbayes.core.em import Stop, run_em
+from emvsbayes.core.em import run_em
 from emvsbayes.core.scalars import scalars
-from emvsbayes.core.trace import Run
 from emvsbayes.fits import Fit
 from emvsbayes.fitting import as_stop, fit_problem, schedule_of
 from emvsbayes.problem import Problem
+from emvsbayes.relabelling.climbs import LONG, chain_modes, short
 from emvsbayes.studies.listings import em_listing, pymc_listing, steps_listing
 from emvsbayes.studies.published import published_numbers, watched
 from emvsbayes.studies.spec import Study
 from emvsbayes.studies.supplements import SUPPLEMENTS
 
 Say = Callable[[str], None]
-TO_GAIN = 1e-4  # nats that a fit may be short of its optimum
-LONG = Stop(tol=1e-13, max_passes=20_000)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def has_components(problem: Problem) -> bool:
 
 def _finished(problem: Problem, fit: Fit, study: Study) -> Fit:
     """The fit run on from its best start where EM is so slow that the tolerance left more than 1e-4 nats to gain."""
-    if study.stop or not _short(fit.run):
+    if study.stop or not short(fit.run):
         return fit
     schedule = schedule_of(problem, fit.e_step)
     run = run_em(problem.family, problem.data, fit.start, prior=fit.prior, schedule=schedule, stop=LONG)
@@ -178,7 +176,7 @@ def assemble(
             posterior.relabelled,
             "the MAP fit of EM",
             diagnosis,
-            _chain_modes(problem, prior, posterior.raw, map_.params),
+            chain_modes(problem, prior, posterior.raw, map_.params),
         )
         reason = unresolved(switching)
         posterior = replace(posterior, resolved=not reason)
@@ -237,23 +235,6 @@ def assemble(
         provenance=_provenance(study, problem, command, posterior, clock.seconds),
         supplements=supplements,
     )
-
-
-def _short(run: Run) -> bool:
-    """Whether a run stopped more than 1e-4 nats short of its optimum, or cannot tell."""
-    return run.status.usable and (run.remaining is None or run.remaining >= TO_GAIN)
-
-
-def _chain_modes(problem: Problem, prior: Any, tree: Any, like: Any) -> list[float | None]:
-    """The log posterior of the mode that EM reaches from the last draw of each chain."""
-    found = []
-    for chain in tree["posterior"]["chain"].values:
-        last = {name: v.sel(chain=chain).values[-1] for name, v in tree["posterior"].data_vars.items()}
-        run = run_em(problem.family, problem.data, replace(like, **last), prior=prior, record=False)
-        if _short(run):  # short of the mode, a slow climb would pass for a mode of its own
-            run = run_em(problem.family, problem.data, run.params, prior=prior, stop=LONG, record=False)
-        found.append(run.objective if run.status.usable else None)
-    return found
 
 
 def _subject(study: Study, problem: Problem, prior: Any, e_step: Any) -> Subject:

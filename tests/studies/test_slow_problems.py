@@ -23,8 +23,8 @@ from emvsbayes.comparison.verdict import SAME_MODE as BEATEN
 from emvsbayes.core.em import run_em
 from emvsbayes.core.starts import SAME_OPTIMUM
 from emvsbayes.problem import pose
+from emvsbayes.relabelling.climbs import TO_GAIN
 from emvsbayes.studies import compare
-from emvsbayes.studies.assembly import TO_GAIN
 
 X, WEIGHTS = slow_coins()
 OPTIONS = {"n_components": 2, "sample_weight": WEIGHTS, "n_starts": 6}
