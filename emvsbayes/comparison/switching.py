@@ -16,8 +16,8 @@ import numpy as np
 from emvsbayes.comparison.record import MARKS, Convergence, Switching, TraceSeries
 from emvsbayes.core.checks import Array
 from emvsbayes.core.scalars import Scalar, thinned
+from emvsbayes.relabelling.convergence import RHAT, rhat_ess
 
-RHAT = 1.01
 SAME_MODE = 0.05  # nats: modes closer than this are one mode
 
 
@@ -46,7 +46,7 @@ def compare_switching(
             " ".join(map(str, move)): count / (chains * draws) for move, count in visited.most_common(24)
         },
         convergence=[
-            Convergence(s.name, *_rhat_ess(s.draws(before), s.draws(after)))
+            Convergence(s.name, *rhat_ess(s.draws(before), s.draws(after)))
             for s in scalars
             if s.field in after and _moves(s.draws(after))
         ],
@@ -113,16 +113,6 @@ def _log_likelihood(tree: Any) -> Array:
 def _moves(draws: Array) -> bool:
     """Whether a scalar was sampled at all; a draw that is no number counts as one that moved."""
     return not (draws == draws.flat[0]).all()
-
-
-def _rhat_ess(before: Array, after: Array) -> tuple[float | None, ...]:
-    from arviz_stats.base.array import array_stats
-
-    if not np.isfinite([before, after]).all():  # ranks hide an infinite draw
-        return (None,) * 4
-    found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
-    found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
-    return tuple(float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)
 
 
 def _trace(scalars: list[Scalar], before: Any, after: Any) -> TraceSeries:

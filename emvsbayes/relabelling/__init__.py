@@ -20,6 +20,7 @@ Some summaries need no labels: `coclustering`, `occupied` and `point_partition`.
 """
 
 from emvsbayes.relabelling.coclustering import coclustering
+from emvsbayes.relabelling.convergence import RelabellingReport, relabelling_report
 from emvsbayes.relabelling.diagnosed_trees import diagnose_labels
 from emvsbayes.relabelling.diagnosing import diagnose_draws
 from emvsbayes.relabelling.diagnosis import LabelDiagnosis
@@ -36,6 +37,7 @@ __all__ = [
     "LabelDiagnosis",
     "Partition",
     "Relabelling",
+    "RelabellingReport",
     "allocation_probabilities",
     "coclustering",
     "diagnose_draws",
@@ -46,4 +48,5 @@ __all__ = [
     "point_partition",
     "relabel",
     "relabel_draws",
+    "relabelling_report",
 ]

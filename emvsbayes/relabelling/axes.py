@@ -215,7 +215,7 @@ def _suggestion(there: dict[str, int]) -> str:
     for names in (telling, first, list(short)):
         if names and len({short[name] for name in names}) == 1:
             guess = repr(names[0]) if len(names) == 1 else f"({', '.join(map(repr, names))})"
-            return f"; dim={guess} is probably what you mean"
+            return f"; dim={guess} is probably what you mean (on the command line --dim, once for each)"
     return "; say with dim which of them counts components" if there else ""
 
 

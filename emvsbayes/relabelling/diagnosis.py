@@ -100,7 +100,7 @@ class LabelDiagnosis:
         """A few lines to print."""
         lines = [f"labels of {self.chains} x {self.draws} draws of {self.components} components, by {self.method}"]
         if self.labellings_possible > 1:
-            lines += ["  chain  switches  mode  " + ("mean log posterior" if self.log_posterior else "")]
+            lines += ["  chain  switches  mode" + ("  mean log posterior" if self.log_posterior else "")]
             for chain in range(self.chains):
                 height = f"  {self.log_posterior[chain]:.2f}" if self.log_posterior else ""
                 end = self.mode_log_posterior[chain] if self.mode_log_posterior else None

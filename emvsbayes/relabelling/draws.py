@@ -101,9 +101,7 @@ def relabel_draws(
     InputError
         For arrays that do not fit each other, NaN draws, or a missing argument, named.
     """
-    name, _, detail = str(method).partition(":")
-    if name not in METHODS or (detail and name != "constraint"):
-        raise unknown("relabelling method", method, METHODS)
+    name, detail = known_method(method), str(method).partition(":")[2]
     fields = arguments.checked_draws(draws)
     s, k = next(iter(fields.values())).shape[:2]
     groups = arguments.checked_classes(classes, k)
@@ -137,6 +135,14 @@ def relabel_draws(
     consensus = given if at is None else voters.mean(permutations)
     agreement = rows.agreement(consensus, permutations)
     return Relabelling(method, permutations, agreement, found.costs, found.start_costs, certainty)
+
+
+def known_method(method: str) -> str:
+    """The name of a method, without what follows the colon of a constraint."""
+    name, _, detail = str(method).partition(":")
+    if name not in METHODS or (detail and name != "constraint"):
+        raise unknown("relabelling method", method, METHODS)
+    return name
 
 
 def _rows(

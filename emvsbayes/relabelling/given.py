@@ -26,6 +26,7 @@ from emvsbayes.relabelling.axes import (
     posterior_of,
     probabilities_of,
 )
+from emvsbayes.relabelling.draws import known_method
 
 WITHOUT_ROWS = ("constraint", "pra")
 WITH_DATA = ("data-based", "sjw")
@@ -69,7 +70,7 @@ class Given:
 
     def arguments(self, method: str) -> dict[str, Any]:
         """The arguments of `relabel_draws` for this method, but for the fields."""
-        name = method.partition(":")[0]
+        name = known_method(method)
         if name not in WITHOUT_ROWS and not self.allocated:
             raise InputError(
                 f"{name} must know how the rows are allocated: give a Fit as pivot, or name a variable of the "

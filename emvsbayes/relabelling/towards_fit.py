@@ -141,15 +141,21 @@ def rows_of(data: Any, n: int) -> Array:
 
 def data_of(posterior: Any, family: Any) -> Any:
     """The data record that a posterior was drawn from, rebuilt from its observed and constant groups."""
+    columns, labels, weights = columns_of(posterior, family.name)
+    return FAMILIES[family.name].data.read(columns, labels, weights)
+
+
+def columns_of(posterior: Any, family: str) -> tuple[dict[str, Any], Any, Any]:
+    """The data of a tree by name, the known labels of its rows and their weights; None where there are none."""
     if "observed_data" not in posterior.children:
         raise InputError("the tree holds no observed_data to compute allocation probabilities from; give the data.")
-    columns = {name: v.values for name, v in posterior["observed_data"].data_vars.items()}
+    columns = {str(name): v.values for name, v in posterior["observed_data"].data_vars.items()}
     labels = weights = None
     for name, variable in posterior["constant_data"].data_vars.items() if "constant_data" in posterior.children else ():
         if name == "row_weights":
             weights = variable.values
         elif name == "labels":
             labels = variable.values
-        elif name not in {f.name for f in fields(FAMILIES[family.name].params)}:  # those are held values
-            columns[name] = variable.values
-    return FAMILIES[family.name].data.read(columns, labels, weights)
+        elif name not in {f.name for f in fields(FAMILIES[family].params)}:  # those are held values
+            columns[str(name)] = variable.values
+    return columns, labels, weights

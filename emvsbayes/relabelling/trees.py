@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.core.checks import Array
-from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling.axes import DIM, fields_of, posterior_of
-from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
+from emvsbayes.relabelling.draws import Relabelling, known_method, relabel_draws
 from emvsbayes.relabelling.given import Given, given_alone
 from emvsbayes.relabelling.permuting import permute_group, permute_tree
 from emvsbayes.relabelling.towards_fit import given_by_fit, named_by
@@ -76,8 +76,8 @@ def relabel(
         For a tree without posterior or dimension (with those it has), sizes that differ, draws that are no numbers,
         and whatever `relabel_draws` refuses.
     """
-    if method is not None and method.partition(":")[0] not in METHODS:
-        raise unknown("relabelling method", method, METHODS)
+    if method is not None:
+        known_method(method)
     given = read_tree(
         posterior,
         pivot=pivot,
@@ -89,13 +89,18 @@ def relabel(
         classes=classes,
     )
     found, note = relabel_given(given, method, n_starts=n_starts, seed=seed)
+    attrs: dict[str, Any] = {"dims": list(given.components.dims)}
+    if evidence := [*([probabilities] if probabilities else []), *given.first_labels]:
+        attrs["evidence"] = evidence
+    if note:
+        attrs["note"] = note
     tree = permute_tree(
         posterior,
         found,
         given.classes,
         components=given.components,
         first_labels=given.first_labels,
-        attrs={"dims": list(given.components.dims), **({"note": note} if note else {})},
+        attrs=attrs,
     )
     return _with_warmup(posterior, tree, given)
 

@@ -14,7 +14,7 @@ POINT = {
     "means": [[3.6, 79.0], [3.5, 70.0]],
     "covariances": [[[1e-9, 0], [0, 1e-7]], [[1.3, 0], [0, 180.0]]],
 }
-COMMANDS = ["list", "run", "compare", "em", "vb", "select", "simulate", "render"]
+COMMANDS = ["list", "run", "compare", "em", "vb", "select", "simulate", "render", "relabel"]
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,16 @@ def draw(switching: Switching) -> str:
     chains = len(trace.before)
     if not chains:
         return ""
+    stages = [(", before", trace.before), (", after", trace.after)]
+    label = f"Draws of {trace.name} in {chains} chains, by component, before and after relabelling"
+    if _single(switching):
+        stages, label = [("", trace.after)], f"Draws of {trace.name} in {chains} chains"
+    return draw_stages(trace.name, trace.draw, stages, label)
+
+
+def draw_stages(name: str, draws: list[int], stages: list[tuple[str, list[list[list[float]]]]], label: str) -> str:
+    """One row for each stage, a title and values [chain][component][draw]; one column a chain."""
+    chains = len(stages[0][1])
 
     def paint(figure: Figure) -> None:
         axes = grid(figure, len(stages), chains, sharex=True, sharey=True)
@@ -25,7 +35,7 @@ def draw(switching: Switching) -> str:
                 for k, series in enumerate(values[chain]):
                     style = component(k)
                     axis.plot(
-                        trace.draw,
+                        draws,
                         series,
                         color=style.color,
                         linewidth=0.7,
@@ -38,10 +48,10 @@ def draw(switching: Switching) -> str:
                     )
                 axis.set_title(f"chain {chain}{when}")
                 axis.locator_params(axis="x", nbins=3)
-            row[0].set_ylabel(trace.name)
+            row[0].set_ylabel(name)
         for axis in axes[-1]:
             axis.set_xlabel("draw")
-        components = len(trace.before[0])
+        components = len(stages[0][1][0])
         handles = [
             Line2D([], [], color=s.color, marker=s.marker, markersize=5, label=f"component {k}")
             for k, s in ((k, component(k)) for k in range(components))
@@ -49,10 +59,6 @@ def draw(switching: Switching) -> str:
         if components > 1:
             figure.legend(handles=handles, loc="outside lower center", ncols=6)
 
-    stages = [(", before", trace.before), (", after", trace.after)]
-    label = f"Draws of {trace.name} in {chains} chains, by component, before and after relabelling"
-    if _single(switching):
-        stages, label = [("", trace.after)], f"Draws of {trace.name} in {chains} chains"
     return svg("figure-switching", label, (WIDTH, 2.1 * len(stages)), paint)
 
 
