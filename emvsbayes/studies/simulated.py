@@ -83,6 +83,7 @@ RECIPES: dict[str, Mixture | Sinusoid] = {
     ),
     "shared_variance": Mixture(("x1", "x2"), 240, 3, 2, [0.4, 0.35, 0.25], [[0, 0], [3, 0], [1.5, 3]], [UNIT] * 3),
     "unit_covariances": Mixture(("x1", "x2"), 200, 4, 2, [0.6, 0.4], [[0, 0], [2.5, 1]], [UNIT] * 2),
+    "labels": Mixture(("x",), 150, 4, 2, [0.35, 0.3, 0.35], [[0], [2], [4.5]], [[[1.0]]] * 3),
     "sinusoid": Sinusoid(("x", "t"), 12, 26, 4, 0.3),
 }
 

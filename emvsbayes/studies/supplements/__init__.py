@@ -19,6 +19,7 @@ WHERE = {
     "segmentation": "images:segmentation",
     "quantisation": "images:quantisation",
     "cures": "cures:cures",
+    "labels": "labels:supplements",
     "variants": "variants:supplements",
 }
 
