@@ -17,6 +17,7 @@ from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_su
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, short
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event
+from emvsbayes.core.views import View, marginal_views
 from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -25,6 +26,7 @@ from emvsbayes.core.weights import (
     update_weights,
 )
 from emvsbayes.densities import gaussian, priors
+from emvsbayes.densities.statistics import column_statistics
 from emvsbayes.families.gaussian_mixture import coordinates, starts, structures
 from emvsbayes.families.gaussian_mixture.records import (
     LAYOUTS,
@@ -376,6 +378,23 @@ class GaussianMixture:
         if covariances.ndim == 2:
             covariances = covariances[:, :, None] * np.eye(params.means.shape[1])
         return params.means, np.array(covariances)
+
+    def views(self, data: GaussianData, n: int) -> tuple[View, ...]:
+        """The densities of the first columns, one by one."""
+        return marginal_views(data.X, data.row_weights, data.columns, n)
+
+    def profile(
+        self, params: GaussianParams, data: GaussianData, view: View, rng: np.random.Generator | None = None
+    ) -> Array:
+        """p(x_c | θ) = Σ_k π_k N(x_c | μ_kc, Σ_kcc) at the places of a view, (G,)."""
+        means, covariances = self.component_moments(params, data)
+        columns = list(view.columns)
+        inner = covariances[:, columns][:, :, columns]
+        return gaussian.mixture_density(view.at, params.weights, means[:, columns], inner)
+
+    def discrepancies(self, params: GaussianParams, data: GaussianData, shared: None = None) -> dict[str, float]:
+        """Moments and extremes of the columns; none of them looks at `params`."""
+        return column_statistics(data.X, data.columns)
 
     def simulate(
         self, params: GaussianParams, like: GaussianData, rng: np.random.Generator
