@@ -13,13 +13,21 @@ from emvsbayes.posterior.allocations import pairs, responsibilities
 from emvsbayes.posterior.checks import predictive_checks, replicated_tree
 from emvsbayes.posterior.density import predictive_density
 from emvsbayes.posterior.draws import Draws, read_draws
+from emvsbayes.posterior.ladder import ladder
+from emvsbayes.posterior.log_prior import prior_tree
+from emvsbayes.posterior.sensitivity import sensitivity
+from emvsbayes.posterior.weakening import weakening
 
 __all__ = [
     "Draws",
+    "ladder",
     "pairs",
     "predictive_checks",
     "predictive_density",
+    "prior_tree",
     "read_draws",
     "replicated_tree",
     "responsibilities",
+    "sensitivity",
+    "weakening",
 ]

@@ -13,6 +13,7 @@ others: `replicated_tree` gives it the group that it draws.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import take_rows
 from emvsbayes.core.scalars import thinned
+from emvsbayes.posterior.bins import Bins
 from emvsbayes.posterior.draws import Draws
 from emvsbayes.posterior.record import LEVEL, PredictiveCheck, PredictiveChecks
 
@@ -69,8 +71,10 @@ def predictive_checks(
     at, rng = draws.some(most), np.random.default_rng(seed)
     observed: dict[str, list[float]] = {}
     drawn: dict[str, list[float]] = {}
+    bins = Bins(data)
     for params in draws.records(at):
         replicate, shared = replicated(family, params, data, rng)
+        bins.add(replicate)
         for found, rows in ((observed, data), (drawn, replicate)):
             values = family.discrepancies(params, rows, shared) if statistic is None else statistic(rows)
             for name, value in values.items():
@@ -78,7 +82,7 @@ def predictive_checks(
     checks = [_check(name, np.array(observed[name]), np.array(drawn[name])) for name in observed if name in drawn]
     if lost := [name for name in observed if name not in drawn]:
         notes.append(f"Not every replicate has {', '.join(lost)}: left out.")
-    return PredictiveChecks(checks, len(at), notes)
+    return PredictiveChecks(checks, bins.histograms(), len(at), notes)
 
 
 def replicated(family: Any, params: Any, data: Any, rng: np.random.Generator) -> tuple[Any, Any]:
@@ -92,14 +96,19 @@ def written_out(data: Any) -> Any:
     weights = data.row_weights
     if (weights == 1).all():
         return data
-    if (weights != np.round(weights)).any() or weights.sum() > MOST_ROWS:
+    odd = int(np.argmax(weights != np.round(weights)))
+    if weights[odd] != np.round(weights[odd]):
         raise InputError(
-            f"replicated data have rows that count once, and row {int(np.argmax(weights != 1))} counts "
-            f"{weights[np.argmax(weights != 1)]:g} times; checks take whole-number weights of at most {MOST_ROWS} in all."
+            f"replicated data have rows that count once, and row {odd} counts {weights[odd]:g} times; use weights that "
+            "are whole numbers."
+        )
+    if weights.sum() > MOST_ROWS:
+        raise InputError(
+            f"rows that count {weights.sum():g} times in all are too many to write out (at most {MOST_ROWS}); check a "
+            "part of them."
         )
     found = take_rows(data, np.repeat(np.arange(data.n_rows), weights.astype(int)))
-    found.row_weights[:] = 1.0  # a fresh array: take_rows copies
-    return found
+    return replace(found, row_weights=np.ones(found.n_rows))
 
 
 def _check(name: str, observed: Array, drawn: Array) -> PredictiveCheck:
@@ -109,10 +118,13 @@ def _check(name: str, observed: Array, drawn: Array) -> PredictiveCheck:
     pooled = (p * n + 1) / (n + 2)  # of 0 in S draws the error is not 0
     spread = float(drawn.std())
     gaps = (drawn - observed) / spread if spread > 0 else drawn - observed
+    center, lower, upper = np.quantile(drawn, [0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return PredictiveCheck(
         name,
         float(observed.mean()),
-        *(float(q) for q in np.quantile(drawn, [0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2])),
+        float(center),
+        float(lower),
+        float(upper),
         p,
         float(np.sqrt(pooled * (1 - pooled) / n)),
         not TAIL <= p <= 1 - TAIL,
@@ -138,35 +150,23 @@ def replicated_tree(posterior: Any, draws: Draws, *, most: int = DRAWS, seed: in
         raise InputError("the tree must have a group observed_data with one variable, such as sample makes.")
     name, variable = next(iter(posterior["observed_data"].data_vars.items()))
     data = draws.data
-    if (
-        not hasattr(data, str(name))
-        or np.shape(getattr(data, str(name))) != variable.shape
-        or not _same(data, name, variable)
-    ):
+    field = str(name)
+    if not np.array_equal(getattr(data, field, np.empty(0)), variable.values, equal_nan=True):
         raise InputError(
-            f"the {name} of observed_data is not that of the data (a regression is sampled on rotated rows); replicate "
-            "it with predictive_checks."
+            f"{field} of observed_data is not {field} of the data (a regression is sampled on rotated rows); use "
+            "predictive_checks."
         )
-    each = draws.size // draws.chains
+    each = draws.shape[1]
     kept, rng = thinned(each, most), np.random.default_rng(seed)
-    values = np.array(
-        [
-            [
-                getattr(replicated(draws.family, draws.record(chain * each + int(i)), data, rng)[0], str(name))
-                for i in kept
-            ]
-            for chain in range(draws.chains)
-        ]
-    )
+
+    def row(s: int) -> Array:
+        return getattr(replicated(draws.family, draws.record(s), data, rng)[0], field)
+
+    values = np.array([[row(chain * each + int(i)) for i in kept] for chain in range(draws.chains)])
     tree = posterior.copy()
     tree["posterior_predictive"] = xr.Dataset(
-        {str(name): (("chain", "draw", *variable.dims), values)},
+        {field: (("chain", "draw", *variable.dims), values)},
         coords={"chain": posterior["posterior"]["chain"].values, "draw": posterior["posterior"]["draw"].values[kept]}
         | {dim: variable[dim].values for dim in variable.dims if dim in variable.coords},
     )
     return tree
-
-
-def _same(data: Any, name: Any, variable: Any) -> bool:
-    """Whether the observed variable is that field of the data."""
-    return bool(np.allclose(getattr(data, str(name)), variable.values, equal_nan=True))

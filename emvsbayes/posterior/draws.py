@@ -7,7 +7,7 @@ bear the names of the family's fields), and the fit whose family and data it sha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import Array, Integers, whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
-from emvsbayes.core.scalars import thinned
+from emvsbayes.core.scalars import Scalar, thinned
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,25 @@ class Draws:
         """The parameters of draw s."""
         return type(self.like)(**{**record_fields(self.like), **{name: v[s] for name, v in self.values.items()}})
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(C, S / C)."""
+        return self.chains, self.size // self.chains
+
+    def kept(self, each: int) -> Draws:
+        """At most `each` draws of every chain, evenly spaced."""
+        at = thinned(self.shape[1], whole_number(each, 1, "the number of draws"))
+        values = {n: v.reshape(*self.shape, *v.shape[1:])[:, at] for n, v in self.values.items()}
+        return replace(self, values={n: v.reshape(-1, *v.shape[2:]) for n, v in values.items()})
+
     def some(self, most: int) -> Integers:
         """At most `most` positions among the draws, evenly spaced over the chains."""
         return thinned(self.size, whole_number(most, 1, "the number of draws"))
+
+    def scalar(self, scalar: Scalar) -> Array:
+        """One entry of every draw, (S,), by its logarithm where the scalar is one."""
+        found = self.values[scalar.field][(slice(None), *scalar.index)]
+        return np.log(found) if scalar.log else found
 
     def records(self, at: Integers) -> Iterator[Any]:
         """The parameters of some draws, one at a time."""

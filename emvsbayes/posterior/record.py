@@ -133,10 +133,26 @@ class PredictiveCheck:
 
 
 @dataclass(frozen=True)
+class PredictiveHistogram:
+    """Rows by bin: of the data, and the median and the interval over replicates.
+
+    `centers`, `observed`, `center`, `lower`, `upper` (B,); rows of replicates beyond the first or last bin count there.
+    """
+
+    name: str
+    centers: list[float]
+    observed: list[int]
+    center: list[float]
+    lower: list[float]
+    upper: list[float]
+
+
+@dataclass(frozen=True)
 class PredictiveChecks:
-    """Every check of one posterior, `n_draws` replicates each."""
+    """Every check of one posterior, `n_draws` replicates each, and histograms of what was replicated."""
 
     checks: list[PredictiveCheck]
+    histograms: list[PredictiveHistogram]
     n_draws: int
     notes: list[str]
     level: float = LEVEL
@@ -206,6 +222,59 @@ class Rung:
     mean: dict[str, float] = field(default_factory=dict)
     lower: dict[str, float] = field(default_factory=dict)
     upper: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Faded:
+    """A Gaussian mixture with the scale of the prior on its covariances multiplied by `factor`.
+
+    Attributes
+    ----------
+    factor : float
+    status : name of a `core.trace.Status`, of the best of EM's ends
+    n_starts, n_singular : int
+        Starts of EM under the posterior density, and how many ended singular.
+    best, best_width : float
+        The highest log posterior density found, in nats, and the smallest eigenvalue of that mode relative to the data.
+    spike : (W,)
+        The log posterior density along the path into a spike, in nats; see `Weakening`.
+    log_evidence, empty : float or None
+        ln p(X), and the posterior probability that some component has no row; where the allocations can be summed.
+    mass : (T,) or empty
+        Posterior probability that some component's smallest relative eigenvalue is below each threshold.
+    occupied : (T,) or empty
+        The same of components that have a row.
+    source : str
+        Of `mass`: exact, NUTS, or empty.
+    """
+
+    factor: float
+    status: str
+    n_starts: int
+    n_singular: int
+    best: float
+    best_width: float
+    spike: list[float]
+    log_evidence: float | None = None
+    empty: float | None = None
+    mass: list[float] = field(default_factory=list)
+    occupied: list[float] = field(default_factory=list)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Weakening:
+    """What becomes of the posterior as the prior on the covariances fades.
+
+    `widths` (W,): the relative variance of a component put onto row `row`, the others at the mode without it;
+    `likelihood` (W,): ln p(X | θ) along that path.
+    """
+
+    thresholds: list[float]
+    widths: list[float]
+    likelihood: list[float]
+    row: int
+    faded: list[Faded]
 
 
 @dataclass(frozen=True)
