@@ -182,10 +182,11 @@ class PriorSensitivity:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Power-scaling sensitivity of every scalar."""
+    """Power-scaling sensitivity of scalars, of `n_scalars` in all."""
 
     rows: list[PriorSensitivity]
     threshold: float
+    n_scalars: int
     notes: list[str]
 
 

@@ -20,17 +20,18 @@ import numpy as np
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.core.scalars import Scalar, scalars
+from emvsbayes.core.scalars import Scalar, scalars, thinned
 from emvsbayes.posterior.draws import Draws
 from emvsbayes.posterior.log_prior import log_prior_by_field
 from emvsbayes.posterior.record import PriorSensitivity, Sensitivity
 
 THRESHOLD = 0.05
 SPREAD = 1e-12  # of a log density, relative: below it a power changes nothing
+MOST = 400  # scalars
 LEAST = 20  # draws, below which there are no tails to smooth
 
 
-def sensitivity(draws: Draws, prior: Any, *, log_scale: frozenset[str] = frozenset()) -> Sensitivity:
+def sensitivity(draws: Draws, prior: Any, *, log_scale: frozenset[str] = frozenset(), most: int = MOST) -> Sensitivity:
     """Power-scaling sensitivity of every scalar to the prior, to the prior of each field, and to the likelihood.
 
     Parameters
@@ -40,6 +41,8 @@ def sensitivity(draws: Draws, prior: Any, *, log_scale: frozenset[str] = frozens
     prior : prior record
         Under which the draws were made.
     log_scale : fields taken by their logarithms
+    most : int
+        Scalars to measure, evenly spaced where there are more.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def sensitivity(draws: Draws, prior: Any, *, log_scale: frozenset[str] = frozens
         raise InputError("there is no prior to scale: prior is None; give the prior under which the draws were made.")
     if draws.size < LEAST * draws.chains:
         raise InputError(f"sensitivity needs at least {LEAST} draws of each chain; there are {draws.size} in all.")
-    listed = scalars(draws.like, draws.family, getattr(draws.data, "columns", ()), log_scale)
+    every = scalars(draws.like, draws.family, getattr(draws.data, "columns", ()), log_scale)
+    listed = [every[i] for i in thinned(len(every), most)]
     pieces, shape = log_prior_by_field(draws, prior), draws.shape
     likelihood = np.array([draws.family.log_likelihood(draws.record(s), draws.data) for s in range(draws.size)])
     values = _values(draws, listed, shape)
@@ -68,7 +72,7 @@ def sensitivity(draws: Draws, prior: Any, *, log_scale: frozenset[str] = frozens
     for name, (by_prior, by_likelihood, diagnosis) in whole.items():
         by_field = {field: alone[field][name][0] if field in alone else 0.0 for field in pieces}
         rows.append(PriorSensitivity(name, by_prior, by_likelihood, by_field, diagnosis))
-    return Sensitivity(rows, THRESHOLD, notes)
+    return Sensitivity(rows, THRESHOLD, len(every), notes)
 
 
 def _values(draws: Draws, listed: Sequence[Scalar], shape: tuple[int, int]) -> dict[str, Array]:

@@ -12,8 +12,8 @@ allocation z (few rows), with a conjugate posterior for each,
     P(σ²_k < t for some k | X) = Σ_z p(z | X) {1 - ∏_k [1 - F_kz(t)]},    F_kz the inverse-gamma distribution of σ²_k
 
 A small Ψ is no weak prior: it puts the variance of every component near 0. A component that the data hold open pays
-for being wide, |Ψ|^(ν/2), and an empty one, as narrow as the prior likes, pays nothing. Mass moves to rows that lie close
-together, and in the end to allocations that leave a component empty.
+for being wide, |Ψ|^(ν/2), and an empty one, as narrow as the prior likes, pays nothing. Mass moves to rows that lie
+close together, and in the end to allocations that leave a component empty.
 """
 
 from __future__ import annotations
