@@ -18,11 +18,12 @@ from emvsbayes.posterior.draws import Draws
 from emvsbayes.posterior.record import Pairs, Responsibilities
 
 SHOWN = 8  # rows where the two differ most
+DECADES = 6  # of odds and doubts that are drawn
 COLUMNS = 4  # of the data beside them
 ENTRIES = 20_000_000  # probabilities held at once
 
 
-def certainty_section(draws: Draws, map_: Any, *, resolved: bool) -> list[Supplement]:
+def certainty_section(draws: Draws, map_: Any, *, resolved: bool, caveat: str = "") -> list[Supplement]:
     """One section where rows belong to unknown components; none elsewhere."""
     data = draws.data
     if "components" not in draws.family.capabilities or draws.family.n_components == 1:
@@ -31,7 +32,7 @@ def certainty_section(draws: Draws, map_: Any, *, resolved: bool) -> list[Supple
         return []
     title = "How sure is EM of the components?"
     if not resolved:
-        return [_by_pairs(title, pairs(draws, map_), data)]
+        return [_by_pairs(title, pairs(draws, map_), data, caveat)]
     most = int(np.clip(ENTRIES // (data.n_rows * draws.family.n_components), 50, 400))
     found = responsibilities(draws, map_, most=most)
     return [_by_rows(title, found, data, sorted(draws.family.fixed))]
@@ -86,15 +87,22 @@ def _rows_sheet(found: Responsibilities, data: Any, gaps: Array, mean: Array, pl
 
 
 def _calibration(plugged: Array, mean: Array) -> Plot:
-    """Every plug-in probability against the posterior's."""
-    k = plugged.shape[1]
+    """Every plug-in probability against the posterior's, as powers of ten of the odds."""
     kept = thinned(len(plugged), MARKS)
+    x, y = _odds(plugged[kept]), _odds(mean[kept])
     series = [
-        Series(f"component {j}", "points", plugged[kept, j].tolist(), mean[kept, j].tolist(), component=j)
-        for j in range(k)
+        Series(f"component {j}", "points", x[:, j].tolist(), y[:, j].tolist(), component=j) for j in range(x.shape[1])
     ]
-    equal = Series("equal", "line", [0.0, 1.0], [0.0, 1.0])
-    return Plot("Probability of a component", "MAP plugged in", "posterior", [*series, equal])
+    ends = [float(min(x.min(), y.min())), float(max(x.max(), y.max()))]
+    equal = Series("equal", "line", ends, ends)
+    return Plot("log10 odds of a component", "MAP plugged in", "posterior", [*series, equal])
+
+
+def _odds(p: Array) -> Array:
+    """log10 p/(1-p), no farther from 0 than `DECADES`."""
+    least = 10.0**-DECADES
+    inside = np.clip(p, least, 1 - least)
+    return np.log10(inside / (1 - inside))
 
 
 def _ordered(plugged: Array, mean: Array) -> Plot:
@@ -102,9 +110,10 @@ def _ordered(plugged: Array, mean: Array) -> Plot:
     chosen = plugged.argmax(axis=1)[:, None]
     sure, surely = (1 - np.take_along_axis(one, chosen, axis=1)[:, 0] for one in (plugged, mean))
     order = np.argsort(-sure, kind="stable")
-    order = order[thinned(min(len(order), 4 * MARKS), MARKS)]
+    doubtful = max(2, int((np.maximum(sure, surely) > 10.0**-DECADES).sum()))
+    order = order[thinned(min(len(order), doubtful), MARKS)]
     x = [float(i) for i in range(len(order))]
-    floor = 1e-12
+    floor = 10.0**-DECADES
     return Plot(
         "Probability that MAP's choice is wrong",
         "rows, most doubtful first",
@@ -117,7 +126,7 @@ def _ordered(plugged: Array, mean: Array) -> Plot:
     )
 
 
-def _by_pairs(title: str, found: Pairs, data: Any) -> Supplement:
+def _by_pairs(title: str, found: Pairs, data: Any, caveat: str) -> Supplement:
     together, plugged = np.array(found.together), np.array(found.plugged)
     upper = np.triu_indices(len(found.rows), 1)
     ours, theirs = together[upper], plugged[upper]
@@ -128,6 +137,7 @@ def _by_pairs(title: str, found: Pairs, data: Any) -> Supplement:
         + ("" if len(found.rows) == data.n_rows else f"; of {len(found.rows)} rows, evenly spaced")
         + ".",
         f"MAP is the surer of the two in {100 * found.surer:.0f} % of the pairs.",
+        *([caveat] if caveat else []),
     ]
     numbers = [["mean entropy of a pair, nats", found.entropy_plugged, found.entropy_mean]]
     worst = np.argsort(-np.abs(ours - theirs), kind="stable")[:SHOWN]

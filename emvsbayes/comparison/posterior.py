@@ -11,6 +11,11 @@ from emvsbayes.comparison.record import Points, Supplement
 from emvsbayes.comparison.sensitivity import sensitivity_section
 from emvsbayes.posterior.draws import tree_draws
 
+CAVEAT = (
+    "The chains do not agree with one another (question 2). Every draw counts alike here, so that the share of each mode "
+    "is the share of the chains that ended there, which says nothing of its probability."
+)
+
 
 def compare_posterior(
     problem: Any, ml: Any, map_: Any, relabelled: Any, points: Points, seed: int, say: Callable[[str], object]
@@ -18,10 +23,11 @@ def compare_posterior(
     """The sections of a sampled comparison; `relabelled` is the tree under the labels of the MAP fit."""
     say("predictions, predictive checks, sensitivity")
     draws = tree_draws(relabelled, problem.family, problem.data, map_.params)
+    caveat = "" if points.labels_resolved else CAVEAT
     return [
-        *predictive_section(draws, ml, map_, seed),
-        *checks_section(draws, seed),
-        *certainty_section(draws, map_, resolved=points.labels_resolved),
+        *predictive_section(draws, ml, map_, seed, caveat),
+        *checks_section(draws, seed, caveat),
+        *certainty_section(draws, map_, resolved=points.labels_resolved, caveat=caveat),
         *sensitivity_section(
             draws,
             map_.prior,

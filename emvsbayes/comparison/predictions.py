@@ -25,16 +25,17 @@ PANELS = 4  # histograms of statistics; the most extreme first
 POSTERIOR, MAP, ML = 1, 0, 2  # whose marks are whose
 
 
-def predictive_section(draws: Draws, ml: Any, map_: Any, seed: int) -> list[Supplement]:
+def predictive_section(draws: Draws, ml: Any, map_: Any, seed: int, caveat: str = "") -> list[Supplement]:
     """The predictive density with its band, and the plug-in densities of both fits."""
     found = predictive_density(draws, {"ML": ml.params, "MAP": map_.params}, seed=seed)
     view = found.views[0]
-    means = view.kind == "mean"
+    means, labelled = view.kind == "mean", "components" in draws.family.capabilities
     text = [
         f"Averaged over {found.n_draws} posterior draws of θ, with the band in which 95 % of the draws lie, place by "
-        "place; beside it the same with the estimates of EM plugged in. No labels enter, so that this stands whatever "
-        "the chains call their components.",
+        "place; beside it the same with the estimates of EM plugged in."
+        + (" No labels enter, so that no renaming of components changes it." if labelled else ""),
         _distance_sentence(found.views, means),
+        *([caveat] if caveat else []),
     ]
     what = "largest distance" if means else "total variation"
     rows = [[v.name, *(part[name] for part in (v.distance, v.outside) for name in ("ML", "MAP"))] for v in found.views]
@@ -109,7 +110,7 @@ def _bars(x: Array, heights: Array) -> Series:
     return Series("data", "bars", [float(v) for v in x], [0.0] * len(x), [float(h) for h in heights])
 
 
-def checks_section(draws: Draws, seed: int) -> list[Supplement]:
+def checks_section(draws: Draws, seed: int, caveat: str = "") -> list[Supplement]:
     """Predictive checks as a table, histograms of the data and of the most extreme statistics."""
     most = int(np.clip(ENTRIES // draws.data.matrix().size, 50, 400))
     try:
@@ -120,7 +121,7 @@ def checks_section(draws: Draws, seed: int) -> list[Supplement]:
     expected = 0.05 * len(found.checks)
     text = [
         f"{found.n_draws} data sets of the size of this one were drawn, each from its own posterior draw of θ, and "
-        "held against the data by statistics that the model does not fit as such. p is the posterior probability that "
+        "held against the data by statistics, of which the model fits few as such. p is the posterior probability that "
         "replicated data have more of a statistic than the data: near 0 or 1 the model gives too little or too much.",
         (
             f"{len(flagged)} of {len(found.checks)} are extreme (p below 0.025 or above 0.975): {', '.join(flagged)}. "
@@ -130,10 +131,13 @@ def checks_section(draws: Draws, seed: int) -> list[Supplement]:
         )
         + " The data were used to find θ, so that p is drawn towards ½ and passes more than it should.",
         *found.notes,
+        *([caveat] if caveat else []),
     ]
-    rows = [[c.name, c.observed, c.center, c.lower, c.upper, c.p, c.se, _flag(c)] for c in found.checks]
-    heads = ["", "data", "replicates, median", "2.5 %", "97.5 %", "p", "Monte Carlo error of p", ""]
-    sheet = Sheet("Statistics of the data and of replicated data", heads, rows)
+    rows = [[c.name, c.observed, c.center, c.lower, c.upper, c.p, c.se] for c in found.checks]
+    heads = ["", "data", "replicates, median", "2.5 %", "97.5 %", "p", "Monte Carlo error of p"]
+    if flagged:
+        heads, rows = [*heads, ""], [[*row, _flag(c)] for row, c in zip(rows, found.checks, strict=True)]
+    sheet = Sheet("Statistics of the data and of replicated data", heads, rows, digits=3)
     plots = [_histogram_plot(h) for h in found.histograms]
     worst = sorted(found.checks, key=lambda c: -abs(c.p - 0.5))[:PANELS]
     plots += [_statistic_plot(c) for c in worst if any(c.replicates)]
@@ -143,7 +147,7 @@ def checks_section(draws: Draws, seed: int) -> list[Supplement]:
 def _flag(check: PredictiveCheck) -> str:
     if not check.extreme:
         return ""
-    return "data have more" if check.p < 0.5 else "data have less"
+    return "larger in the data" if check.p < 0.5 else "smaller in the data"
 
 
 def _histogram_plot(h: PredictiveHistogram) -> Plot:

@@ -42,6 +42,8 @@ def sensitivity_section(
     if not several:
         rows = [[row[0], row[1], *row[2 + len(fields) :]] for row in rows]
     heads = ["", "prior", *(f"prior of {name}" for name in several), "likelihood", ""]
+    if not flagged:
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
     note = "" if found.n_scalars == len(rows) else f"{len(rows)} of {found.n_scalars} parameters, evenly spaced"
     return [Supplement(title, text, [Sheet("Power-scaling sensitivity", heads, rows, note, digits=2)])]
 

@@ -1,8 +1,9 @@
 """Rows counted by bin, in the data and in replicates of them.
 
 What is counted: every column that is replicated (the inputs of a regression and the numbers of tosses are not), the
-first few of them; of data that are all zeros and ones, the ones of each row. Bins are those of the data: whole numbers
-of few values have one each, others about twice the cube root of N, of equal width.
+first few of them; of data that are all zeros and ones, the ones of each row. Bins reach over the range of the data and
+two bins beyond at either end: whole numbers of few values have one each, others about twice the cube root of N of equal
+width. Rows of replicates farther out are in none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from emvsbayes.core.checks import Array
 from emvsbayes.posterior.record import LEVEL, PredictiveHistogram
 
 MOST_COLUMNS = 4
+BEYOND = 2  # bins at either end
 MOST_VALUES = 40  # of whole numbers, to have a bin each
 
 
@@ -40,7 +42,7 @@ class Bins:
         values = self._columns(replicate)[0]
         self._moved |= (values != self._observed).any(axis=0)
         for counts, column, edges in zip(self._counts, values.T, self._edges, strict=True):
-            counts.append(np.histogram(np.clip(column, edges[0], edges[-1]), edges)[0])
+            counts.append(np.histogram(column, edges)[0])
 
     def histograms(self) -> list[PredictiveHistogram]:
         """Of the first columns that are replicated."""
@@ -66,6 +68,8 @@ def bin_edges(values: Array) -> Array:
     seen = values[np.isfinite(values)]
     low, high = float(seen.min()), float(seen.max())
     if (seen == np.round(seen)).all() and high - low < MOST_VALUES:
-        return np.arange(low - 0.5, high + 1.0)
-    margin = 0.05 * (high - low) or 0.5
-    return np.linspace(low - margin, high + margin, 2 + int(np.ceil(2 * len(seen) ** (1 / 3))))
+        return np.arange(low - 0.5 - BEYOND, high + 1.0 + BEYOND)
+    inside = max(int(np.ceil(2 * len(seen) ** (1 / 3))), 1)
+    width = (high - low) / inside or 1.0
+    low -= 1e-9 * width  # so that the ends of the range fall inside their bins
+    return low + width * (1 + 2e-9) * np.arange(-BEYOND, inside + BEYOND + 1)

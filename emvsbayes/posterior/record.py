@@ -136,7 +136,7 @@ class PredictiveCheck:
 class PredictiveHistogram:
     """Rows by bin: of the data, and the median and the interval over replicates.
 
-    `centers`, `observed`, `center`, `lower`, `upper` (B,); rows of replicates beyond the first or last bin count there.
+    `centers`, `observed`, `center`, `lower`, `upper` (B,); rows of replicates beyond the bins are in none.
     """
 
     name: str
