@@ -12,7 +12,7 @@ from emvsbayes.comparison.sensitivity import sensitivity_section
 from emvsbayes.posterior.draws import tree_draws
 
 CAVEAT = (
-    "The chains do not agree with one another (question 2). Every draw counts alike here, so that the share of each mode "
+    "The chains do not agree with one another (question 2). Every draw counts alike here, so that the share of a mode "
     "is the share of the chains that ended there, which says nothing of its probability."
 )
 

@@ -20,6 +20,8 @@ WHERE = {
     "quantisation": "images:quantisation",
     "cures": "cures:cures",
     "variants": "variants:supplements",
+    "ladder": "ladder:supplements",
+    "weakening": "weakening:supplements",
 }
 
 
