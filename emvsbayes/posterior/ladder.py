@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from emvsbayes.posterior.reweighting import Weighted, reweighted
 from emvsbayes.problem import Problem
 
 STRENGTHS = tuple(10.0 ** (i / 2) for i in range(-4, 5))  # 0.01 to 100
+SAME = 1e-3
 STARTS = 5  # of EM at every rung, beside the modes of its neighbours
 
 DrawAt = Callable[[Any], Draws]
@@ -100,6 +102,7 @@ def ladder(
             found.status.name,
             float(found.log_posterior),
             {s.name: s.of(found.params) for s in listed},
+            _met(problem, found.params),
         )
         if sources:
             rung = _with_posterior(rung, listed, priors[strength], sources, draw_at)
@@ -131,6 +134,18 @@ def _named(problem: Problem, fit: Any, other: Any, classes: Integers) -> Any:
     named = align_responsibilities(r, fit.responsibilities, problem.data.row_weights, classes)
     params = permute(other.params, named, problem.family.component_axes)
     return replace(other, run=replace(other.run, params=params))
+
+
+def _met(problem: Problem, params: Any) -> list[list[int]]:
+    """Pairs of components with the same mean and covariance, in units of the data's standard deviations."""
+    if "components" not in problem.family.capabilities:
+        return []
+    means, covariances = problem.family.component_moments(params, problem.data)
+    spread = problem.family.points(problem.data)[0].std(axis=0)
+    unit = np.where(spread > 0, spread, 1.0)
+    scaled = np.hstack([means / unit, (covariances / np.outer(unit, unit)).reshape(len(means), -1)])
+    gaps = np.abs(scaled[:, None] - scaled[None, :]).max(axis=-1)
+    return [[j, k] for j, k in combinations(range(len(means)), 2) if gaps[j, k] < SAME]
 
 
 def _with_posterior(

@@ -203,6 +203,7 @@ class Rung:
     log_posterior : float
         At the mode, in nats.
     mode : by scalar
+    met : pairs of components that are one at the mode, to a thousandth of the data's standard deviations
     source : str
         NUTS, or "λ = 1 reweighted", or empty where the posterior is not known.
     khat : float or None
@@ -217,6 +218,7 @@ class Rung:
     status: str
     log_posterior: float
     mode: dict[str, float]
+    met: list[list[int]] = field(default_factory=list)
     source: str = ""
     khat: float | None = None
     ess: float | None = None

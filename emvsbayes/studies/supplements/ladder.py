@@ -69,10 +69,22 @@ def _sources(found: Ladder) -> list[str]:
     said = f"The posterior was drawn by NUTS at λ = {at}"
     if moved:
         said += (
-            f"; at the other {len(moved)} rungs draws of the nearest of these were reweighted by the ratio of the priors "
-            f"(Pareto-smoothed, largest k̂ {max(r.khat or 0.0 for r in moved):.2f})"
+            f"; at the other {len(moved)} rungs draws of the nearest of these were reweighted by the ratio of the "
+            f"priors (Pareto-smoothed, largest k̂ {max(r.khat or 0.0 for r in moved):.2f})"
         )
-    return [said + ".", *_farthest(found)]
+    return [said + ".", *_farthest(found), *_met(found)]
+
+
+def _met(found: Ladder) -> list[str]:
+    """At which strengths components of the mode are one."""
+    met = [r.strength for r in found.rungs if r.met]
+    if not met:
+        return []
+    at = ", ".join(f"{strength:.3g}" for strength in met)
+    return [
+        f"At λ = {at} the mode has components that are one. Under the posterior they still differ, and keep the names "
+        "of the components of λ = 1 with which they share most rows."
+    ]
 
 
 def _farthest(found: Ladder) -> list[str]:

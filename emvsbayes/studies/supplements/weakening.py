@@ -12,7 +12,7 @@ from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
 from emvsbayes.core.records import take_rows
 from emvsbayes.posterior.draws import Draws, tree_draws
 from emvsbayes.posterior.record import Weakening
-from emvsbayes.posterior.weakening import weakening
+from emvsbayes.posterior.weakening import THRESHOLDS, weakening
 
 SAMPLED = (1.0, 1e-2, 1e-4)  # factors at which NUTS draws
 FEW = 10  # rows of the exact part, with two components: 1024 allocations
@@ -26,13 +26,14 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
     whole = weakening(problem, prior, draw_at=draw_at, seed=study.seed)
     rows = _around(problem.data, whole.row)
     small = replace(problem, data=take_rows(problem.data, rows), family=replace(problem.family, n_components=2))
-    exact = weakening(small, prior, seed=study.seed)
+    given = study.prior == "default"  # then the few rows have a default prior of their own, in their own units
+    exact = weakening(small, small.family.default_prior(small.data) if given else prior, seed=study.seed)
     text = [
         "A component on a single row makes the likelihood infinite. Here the scale of the prior on the covariances is "
-        "multiplied by smaller and smaller factors. The posterior density stays bounded at each of them: along the path "
-        f"into a spike on row {whole.row} the likelihood rises without end, and the prior takes it down again, later the "
-        "smaller its scale. (Because the prior of a mean is as narrow as its covariance, a spike far from the prior's "
-        "location costs more.)",
+        "multiplied by smaller and smaller factors. The posterior density stays bounded at each of them: along the "
+        f"path into a spike on row {whole.row} the likelihood rises without end, and the prior takes it down again, "
+        "later the smaller its scale. (The prior of a mean is as narrow as its covariance, so that a spike far from "
+        "the prior's location costs more.)",
         _modes(whole),
         f"How much mass is there? For {FEW} rows around the two nearest to each other, and two components, all "
         f"{2**FEW} allocations can be summed, and the answer is exact. {_masses(exact)} A scale near 0 is no weak "
@@ -84,16 +85,14 @@ def _sampler(problem: Any, study: Any, fits: Any, posterior: Any) -> Callable[[A
 
 def _modes(found: Weakening) -> str:
     first, last = found.faded[0], found.faded[-1]
-    narrow = [f for f in found.faded if f.best_width < found.thresholds[0]]
+    narrow = [f for f in found.faded if f.best_width < THRESHOLDS[1]]
     said = (
         f"The smallest eigenvalue of EM's best mode, relative to the data, goes from {first.best_width:.2g} to "
         f"{last.best_width:.2g}"
     )
     if narrow:
-        said += (
-            f"; at a factor of {narrow[0].factor:g} the highest mode is one with a component that has all but vanished"
-        )
-    return said + ". No start ends singular." if not any(f.n_singular for f in found.faded) else said + "."
+        said += f"; from a factor of {narrow[0].factor:g} on, a component of the highest mode has all but vanished"
+    return said + (". No start ends singular." if not any(f.n_singular for f in found.faded) else ".")
 
 
 def _masses(found: Weakening) -> str:
@@ -153,16 +152,21 @@ def _paths(found: Weakening) -> Plot:
         return Series(name, "line", x[kept].tolist(), heights[kept].tolist(), component=component)
 
     series = [line("likelihood", found.likelihood, -1)]
-    series += [line(f"posterior, factor {f.factor:g}", f.spike, i) for i, f in enumerate(found.faded)]
-    return Plot(f"Into a spike on row {found.row}", "log10 of the relative variance", "nats above its start", series)
+    series += [line(f"× {f.factor:g}", f.spike, i) for i, f in enumerate(found.faded)]
+    return Plot(
+        f"Into a spike on row {found.row}",
+        "log10 of the relative variance",
+        "log posterior, nats above its start",
+        series,
+    )
 
 
 def _mass_plot(found: Weakening) -> Plot:
     known = [f for f in found.faded if f.mass]
     x = [float(np.log10(f.factor)) for f in known]
     series = [
-        Series(f"narrower than {t:g}", "line", x, [f.mass[i] for f in known], component=i)
+        Series(f"some < {t:g}", "line", x, [f.mass[i] for f in known], component=i)
         for i, t in enumerate(found.thresholds)
     ]
-    series.append(Series("some component empty", "line", x, [f.empty or 0.0 for f in known]))
+    series.append(Series("some empty", "line", x, [f.empty or 0.0 for f in known]))
     return Plot(f"Exact probabilities, {FEW} rows", "log10 of the factor", "probability", series)
