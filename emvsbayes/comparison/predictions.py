@@ -93,7 +93,7 @@ def _observed(view: PredictiveView, data: Any) -> list[Series]:
     if view.kind == "probability":
         kept = values[:, 1] == len(view.at) - 1  # trials of this size
         counts = np.bincount(values[kept, 0].astype(int), weights[kept], minlength=len(view.at))
-        return [_bars(np.arange(len(counts)), counts / max(float(counts.sum()), 1.0))]
+        return [_bars(np.arange(float(len(counts))), counts / max(float(counts.sum()), 1.0))]
     if view.name == "probability of a one":
         seen = np.isfinite(values) * weights[:, None]
         total = seen.sum(axis=0)
@@ -165,13 +165,16 @@ def _histogram_plot(h: PredictiveHistogram) -> Plot:
 
 def _statistic_plot(check: PredictiveCheck) -> Plot:
     """Replicates less data, in standard deviations of the replicates; the data are at 0."""
-    counts, edges = np.histogram(check.replicates, bins=20)
+    found, edges = np.histogram(check.replicates, bins=20)
+    counts = [float(n) for n in found]
     return Plot(
         check.name,
         "replicates − data, in sds",
         "replicates",
         [
-            Series("replicates", "bars", ((edges[1:] + edges[:-1]) / 2).tolist(), [0.0] * 20, counts.tolist()),
-            Series("the data", "line", [0.0, 0.0], [0.0, float(counts.max())]),
+            Series(
+                "replicates", "bars", ((edges[1:] + edges[:-1]) / 2).tolist(), [0.0] * 20, [float(n) for n in counts]
+            ),
+            Series("the data", "line", [0.0, 0.0], [0.0, max(counts)]),
         ],
     )

@@ -148,6 +148,19 @@ class GammaPrior:
         return GammaPrior(_counts(self.shape, times, "shape of a Gamma"), self.rate * times)
 
 
+def flat_group(group: str, *, empty: bool) -> InputError:
+    """Why a flat group is not sampled; `empty`: because a component without rows leaves the posterior improper."""
+    remedy = f"give a prior for {group}, or hold it with fixed."
+    if empty:
+        return InputError(
+            f"a flat prior on {group} leaves the posterior of a mixture improper (a component may be empty); {remedy}"
+        )
+    return InputError(
+        f"a flat prior on {group} is improper, and only proper priors are sampled, even where the data would make the "
+        f"posterior proper; {remedy}"
+    )
+
+
 def prior_from(value: Any, record: type, groups: Mapping[str, type]) -> Any:
     """A prior record from a nested mapping {group: {hyperparameter: value}}; groups left out are flat."""
     if isinstance(value, record):

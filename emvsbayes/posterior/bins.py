@@ -72,4 +72,4 @@ def bin_edges(values: Array) -> Array:
     inside = max(int(np.ceil(2 * len(seen) ** (1 / 3))), 1)
     width = (high - low) / inside or 1.0
     low -= 1e-9 * width  # so that the ends of the range fall inside their bins
-    return low + width * (1 + 2e-9) * np.arange(-BEYOND, inside + BEYOND + 1)
+    return low + width * (1 + 2e-9) * np.arange(float(-BEYOND), inside + BEYOND + 1)

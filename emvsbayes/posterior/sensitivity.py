@@ -110,7 +110,7 @@ def _summary(
         table = az.psense_summary(tree, threshold=THRESHOLD, round_to=12)
     return {
         str(name): (float(row["prior"]), float(row["likelihood"]), "" if row["diagnosis"] == "✓" else row["diagnosis"])
-        for name, row in table.iterrows()
+        for name, row in table.to_dict("index").items()
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, short
+from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, flat_group, short
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event
 from emvsbayes.core.views import View, marginal_views
@@ -286,15 +286,17 @@ class GaussianMixture:
             )
 
     def proper_prior(self, prior: GaussianPrior) -> GaussianPrior:
-        """The same prior with flat weights written out; refuses a flat group that leaves the posterior improper."""
+        """The same prior with flat weights written out; refuses a flat group, which leaves the posterior improper.
+
+        A component without rows may have its mean anywhere, and any covariance that no other component shares: the
+        posterior then has infinite mass. With one component, or covariances that all share, it may be proper.
+        """
         if "covariances" not in self.fixed and "conjugate" not in self.capabilities:
             self._require_conjugate()
         for group in ("means", "covariances"):
             if getattr(prior, group) is None and group not in self.fixed:
-                raise InputError(
-                    f"a flat prior on {group} leaves the posterior of a mixture improper (a component may be empty); "
-                    f"give a prior for {group}, or hold it with fixed."
-                )
+                pooled = group == "covariances" and structures.is_shared(self.covariance)
+                raise flat_group(group, empty=self.n_components > 1 and not pooled)
         return replace(prior, weights=prior.weights or DirichletPrior(np.array(1.0)))
 
     def pseudo_stats(self, prior: GaussianPrior, about: GaussianParams) -> GaussianStats:

@@ -17,7 +17,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.priors import short
+from emvsbayes.core.priors import flat_group, short
 from emvsbayes.core.starts import choose_rows, labelled_centers, random_responsibilities
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event, Run
@@ -202,10 +202,7 @@ class KMeans:
     def proper_prior(self, prior: KMeansPrior) -> KMeansPrior:
         """The prior itself; refuses flat centres, which leave the posterior improper."""
         if prior.centers is None and "centers" not in self.fixed:
-            raise InputError(
-                "a flat prior on centers leaves the posterior of a mixture improper (a component may be empty); "
-                "give a prior for centers, or hold them with fixed."
-            )
+            raise flat_group("centers", empty=self.n_components > 1)
         return prior
 
     def pseudo_stats(self, prior: KMeansPrior, about: KMeansParams) -> KMeansStats:

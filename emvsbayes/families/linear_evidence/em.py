@@ -17,7 +17,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, finite_rows, real_array
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.gaussian import Gaussian
-from emvsbayes.core.priors import GammaPrior, short
+from emvsbayes.core.priors import GammaPrior, flat_group, short
 from emvsbayes.core.scalars import thinned
 from emvsbayes.core.starts import ALL_METHODS
 from emvsbayes.core.stats import VectorSpace
@@ -227,12 +227,18 @@ class LinearEvidence:
         return prior
 
     def proper_prior(self, prior: LinearPrior) -> LinearPrior:
-        """The prior, if both free precisions have one: the evidence does not vanish as alpha grows."""
-        for name in ("alpha", "beta"):
-            if getattr(prior, name) is None and name not in self.fixed:
-                raise InputError(
-                    f"a flat prior on {name} may leave the posterior improper; give {name} a shape and a rate."
-                )
+        """The prior, if both free precisions have one.
+
+        As α grows w goes to 0, and the evidence to ∏_n N(t_n | 0, 1/β) > 0: flat on α the posterior has infinite mass.
+        As β grows the evidence vanishes, unless the basis fits t perfectly.
+        """
+        if prior.alpha is None and "alpha" not in self.fixed:
+            raise InputError(
+                "a flat prior on alpha leaves the posterior improper (the evidence does not vanish as alpha grows); "
+                "give alpha a shape and a rate, or hold it with fixed."
+            )
+        if prior.beta is None and "beta" not in self.fixed:
+            raise flat_group("beta", empty=False)
         return prior
 
     def pseudo_stats(self, prior: LinearPrior, about: LinearParams) -> LinearStats:
