@@ -85,14 +85,16 @@ def _view_plot(view: PredictiveView, data: Any) -> Plot:
 def _observed(view: PredictiveView, data: Any) -> list[Series]:
     """The data as the view shows them: a histogram, shares of every value, or means."""
     weights, values = data.row_weights, data.matrix()
+    if view.trials:  # of this size only
+        kept = values[:, 1] == view.trials
+        weights, values = weights[kept], values[kept]
     if view.kind == "density":
         column = values[:, list(data.columns).index(view.labels[0])]
         edges = bin_edges(column)
         counts = np.histogram(column, edges, weights=weights)[0] / weights.sum() / np.diff(edges)
         return [_bars((edges[1:] + edges[:-1]) / 2, counts)]
     if view.kind == "probability":
-        kept = values[:, 1] == len(view.at) - 1  # trials of this size
-        counts = np.bincount(values[kept, 0].astype(int), weights[kept], minlength=len(view.at))
+        counts = np.bincount(values[:, 0].astype(int), weights, minlength=len(view.at))
         return [_bars(np.arange(float(len(counts))), counts / max(float(counts.sum()), 1.0))]
     if view.name == "probability of a one":
         seen = np.isfinite(values) * weights[:, None]

@@ -32,6 +32,7 @@ class View:
     at : (G, d)
         Places; of columns of the data in their own units.
     columns : numbers of the columns that the coordinates are, where they are columns
+    trials : the number of trials of which the coordinate counts some, where it does
     """
 
     name: str
@@ -39,6 +40,7 @@ class View:
     labels: tuple[str, ...]
     at: Array
     columns: tuple[int, ...] = ()
+    trials: int = 0
 
 
 def column_grid(values: Array, row_weights: Array, n: int) -> Array:

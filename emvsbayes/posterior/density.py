@@ -104,6 +104,7 @@ def _summary(view: View, values: Array, plugged: Mapping[str, Array]) -> Predict
         {name: value.tolist() for name, value in plugged.items()},
         distance,
         outside,
+        view.trials,
     )
 
 

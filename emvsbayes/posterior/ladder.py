@@ -4,7 +4,7 @@
 the mode goes to maximum likelihood (or into a singularity, where the prior was all that kept it away), and towards ∞ to
 what the prior says. The mode is found by EM at every rung, from the modes of its neighbour, of λ = 1, and from other
 starts. The posterior at a rung comes from the draws of the nearest rung that was drawn, reweighted by the ratio of the
-two priors where Pareto's k̂ says that the weights can be trusted (`reweighting`), and else, if asked for, from NUTS.
+two priors where the weights can be trusted (`reweighting`), and else, if asked for, from NUTS.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _with_posterior(
         return replace(rung, khat=found.khat, ess=found.ess)
     draws = draw_at(prior)
     sources.append(_Source(rung.strength, draws, log_prior(draws, prior)))
-    return replace(_filled(rung, listed, draws, _equal(draws), "NUTS"), khat=found.khat)
+    return replace(_filled(rung, listed, draws, _equal(draws), "NUTS"), khat=found.khat, ess=found.ess)
 
 
 def _equal(draws: Draws) -> Weighted:

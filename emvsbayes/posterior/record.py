@@ -31,6 +31,7 @@ class PredictiveView:
     plugged: dict[str, list[float]]
     distance: dict[str, float]
     outside: dict[str, float]
+    trials: int = 0
 
 
 @dataclass(frozen=True)
@@ -207,9 +208,9 @@ class Rung:
     source : str
         NUTS, or "λ = 1 reweighted", or empty where the posterior is not known.
     khat : float or None
-        Pareto shape of the importance ratios, where the draws were reweighted (or why they were not: above 0.7).
+        Pareto shape of the importance ratios from the nearest draws, used or not; above 0.7 they are not.
     ess : float or None
-        1 / Σ w², of the normalised weights.
+        1 / Σ w² of the normalised weights: so many draws they are worth; below 100 they are not used.
     mean, lower, upper : by scalar; empty where the posterior is not known
     """
 

@@ -17,6 +17,7 @@ from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 
 TRUSTED = 0.7  # largest k̂
+WORTH = 100  # draws that the weights are worth at least: towards a narrow density k̂ is small, and few draws lie there
 LEAST = 25  # draws, below which there is no tail to fit
 
 
@@ -30,8 +31,8 @@ class Weighted:
 
     @property
     def trusted(self) -> bool:
-        """Whether k̂ is a number of at most 0.7."""
-        return bool(self.khat <= TRUSTED)
+        """Whether k̂ is at most 0.7, and the weights are worth a hundred draws."""
+        return bool(self.khat <= TRUSTED and self.ess >= WORTH)
 
     def mean(self, values: Array) -> float:
         """Σ w_s v_s."""
@@ -56,7 +57,8 @@ def reweighted(log_ratios: Array) -> Weighted:
     spread = np.ptp(log_ratios)
     if spread <= 1e-12 * max(1.0, float(np.abs(log_ratios).max())):
         return Weighted(np.full(n, 1 / n), 0.0, float(n))
-    logs, khat = array_stats.psislw(-log_ratios)  # ArviZ negates them: it was written for 1 / p(x_n | θ)
+    with np.errstate(over="ignore"):  # a tail of a few ratios, the rest next to nothing: k̂ is large, and that is all
+        logs, khat = array_stats.psislw(-log_ratios)  # ArviZ negates them: it was written for 1 / p(x_n | θ)
     weights = np.exp(logs - logs.max())
     weights = weights / weights.sum()
     return Weighted(weights, float(khat), float(1 / (weights**2).sum()))

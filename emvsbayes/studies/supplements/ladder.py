@@ -11,7 +11,7 @@ from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
 from emvsbayes.posterior.draws import Draws, tree_draws
 from emvsbayes.posterior.ladder import ladder
 from emvsbayes.posterior.record import Ladder, Rung
-from emvsbayes.posterior.reweighting import TRUSTED
+from emvsbayes.posterior.reweighting import TRUSTED, WORTH
 
 PANELS = 8  # parameters drawn
 
@@ -28,9 +28,11 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
         "mode is EM's, from the modes of the neighbouring rung and from other starts.",
         *_sources(found),
     ]
-    rows = [[f"{r.strength:.3g}", "; ".join(r.prior), r.log_posterior, r.source or None, r.khat] for r in found.rungs]
-    heads = ["λ", "prior", "log posterior at the mode", "posterior from", "k̂"]
-    note = f"k̂ above {TRUSTED:g}: the draws cannot be reweighted that far"
+    rows = [
+        [f"{r.strength:.3g}", "; ".join(r.prior), r.log_posterior, r.source or None, r.khat, r.ess] for r in found.rungs
+    ]
+    heads = ["λ", "prior", "log posterior at the mode", "posterior from", "k̂", "worth draws"]
+    note = f"k̂ above {TRUSTED:g}, or weights worth less than {WORTH} draws: the draws cannot be reweighted that far"
     sheets = [Sheet("Rungs", heads, rows, note), _sheet(found)]
     return [
         Supplement("The prior from weak to strong", text, sheets, [_plot(found, n) for n in found.scalars[:PANELS]])
