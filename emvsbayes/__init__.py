@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emvsbayes import relabelling
+    from emvsbayes import posterior, relabelling
     from emvsbayes.bayes.sampling import sample
     from emvsbayes.core.errors import InputError
     from emvsbayes.evidence.record import Evidence
@@ -65,6 +65,7 @@ __all__ = [
     "fit",
     "held_out_score",
     "log_evidence",
+    "posterior",
     "ratio_test",
     "relabel",
     "relabelling",
@@ -77,8 +78,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "relabelling":
-        return import_module("emvsbayes.relabelling")
+    if name in ("posterior", "relabelling"):
+        return import_module(f"emvsbayes.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'emvsbayes' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

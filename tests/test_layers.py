@@ -164,6 +164,21 @@ def test_the_evidence_needs_no_sampler_and_no_drawing(path):
     assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
 
 
+@pytest.mark.parametrize("path", under("posterior"), ids=ids)
+def test_questions_to_a_posterior_need_no_sampler_and_no_drawing(path):
+    assert not outside(path) & (SAMPLERS | DRAWING)
+    assert not any(starts_with(name, "report", "cli", "studies", "comparison", "bayes") for name in inside(path))
+    if path.name == "record.py":
+        assert not inside(path)
+        assert outside(path) <= {"__future__", "dataclasses", "typing"}
+    heavy = {
+        name.split(".")[0] for name in imports(SOURCES[path].read_text(), module_of(SOURCES[path]), False, lazy=False)
+    }
+    assert not heavy & HEAVY  # ArviZ and xarray inside functions
+    if path.name not in ("weakening.py", "__init__.py"):  # spikes are those of one family
+        assert not any(starts_with(name, "families") for name in inside(path))
+
+
 KNOW_TREES = {  # families, xarray, ArviZ's R-hat
     *("__init__.py", "trees.py", "permuting.py", "towards_fit.py", "diagnosed_trees.py", "convergence.py", "files.py"),
 }

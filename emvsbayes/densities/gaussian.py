@@ -65,3 +65,8 @@ def trace_solve(covariances: Array, second: Array) -> Array:
     if covariances.ndim == 2:
         return (second / covariances).sum(axis=1)
     return np.trace(np.linalg.solve(covariances, second), axis1=1, axis2=2)
+
+
+def mixture_density(at: Array, weights: Array, means: Array, covariances: Array) -> Array:
+    """Σ_k π_k N(x_g | μ_k, Σ_k), (G,), from places (G, d), weights (K,), means (K, d) and covariances (K, d, d)."""
+    return np.exp(log_density(at, means, covariances)) @ weights

@@ -15,6 +15,7 @@ from emvsbayes.comparison.decomposition import compare_decomposition, teaching_s
 from emvsbayes.comparison.errors import compare_errors
 from emvsbayes.comparison.picture import make_picture
 from emvsbayes.comparison.points import compare_points, fit_starts, score, score_at
+from emvsbayes.comparison.posterior import compare_posterior
 from emvsbayes.comparison.record import Comparison, Listings, Provenance, Subject
 from emvsbayes.comparison.singularity import compare_singularity
 from emvsbayes.comparison.switching import compare_switching, unresolved
@@ -215,6 +216,8 @@ def assemble(
         say(f"supplement: {name}")
         supplements += SUPPLEMENTS[name](problem, study, fits, posterior)
     supplements += compare_errors(problem, ml, map_, points, study.bootstrap, study.seed, say)
+    if posterior is not None:
+        supplements += compare_posterior(problem, ml, map_, posterior.relabelled, points, study.seed, say)
     clock.lap("comparison")
 
     return Comparison(

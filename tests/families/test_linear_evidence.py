@@ -421,7 +421,7 @@ def test_flat_precisions_are_not_sampled():
     problem = pose("linear_evidence", sine())
     given = GammaPrior(np.array(1.0), np.array(1.0))
     for name, other in (("alpha", "beta"), ("beta", "alpha")):
-        with pytest.raises(InputError, match=f"a flat prior on {name} may leave the posterior improper"):
+        with pytest.raises(InputError, match=f"a flat prior on {name} .*improper.* give .*{name}"):
             problem.family.proper_prior(problem.prior({other: {"shape": 1, "rate": 1}}))
     held = pose("linear_evidence", sine(), fixed={"alpha": 2.0})
     assert held.family.proper_prior(held.prior({"beta": given})).alpha is None

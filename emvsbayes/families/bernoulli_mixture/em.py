@@ -21,6 +21,7 @@ from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd, random_responsibilities
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
+from emvsbayes.core.views import View
 from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -29,6 +30,7 @@ from emvsbayes.core.weights import (
     update_weights,
 )
 from emvsbayes.densities import bernoulli, priors
+from emvsbayes.families.bernoulli_mixture.discrepancies import discrepancies
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams, BernoulliPrior
 
 
@@ -180,6 +182,28 @@ class BernoulliMixture:
             n = mass.sum(axis=0)[:, None]
             probs = np.where(n > 0, (mass.T @ filled + 1) / (n + 2), probs)
         return BernoulliParams(np.full(k, 1 / k), probs)
+
+    def views(self, data: BernoulliData, n: int) -> tuple[View, ...]:
+        """The probability of a one in each column; `n` has no use."""
+        at = np.arange(float(data.X.shape[1]))[:, None]
+        return (View("probability of a one", "mean", ("column",), at),)
+
+    def profile(
+        self, params: BernoulliParams, data: BernoulliData, view: View, rng: np.random.Generator | None = None
+    ) -> Array:
+        """E[x_d | θ] = Σ_k π_k μ_kd, (D,)."""
+        return params.weights @ params.probs
+
+    def replicate(
+        self, params: BernoulliParams, data: BernoulliData, rng: np.random.Generator
+    ) -> tuple[BernoulliData, None]:
+        """Rows as `simulate` draws them, seen where the data are."""
+        drawn, _ = self.simulate(params, data, rng)
+        return replace(drawn, observed=data.observed), None
+
+    def discrepancies(self, params: BernoulliParams, data: BernoulliData, shared: None = None) -> dict[str, float]:
+        """Column means, pairs and row means; see the module `discrepancies`."""
+        return discrepancies(data, bool(np.isin(data.X, (0.0, 1.0)).all()))
 
     def simulate(
         self, params: BernoulliParams, like: BernoulliData, rng: np.random.Generator

@@ -19,6 +19,7 @@ from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.core.starts import choose_rows, labelled_centers, lloyd, random_responsibilities
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event, Run
+from emvsbayes.core.views import View, column_grid
 from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -27,8 +28,10 @@ from emvsbayes.core.weights import (
     update_weights,
 )
 from emvsbayes.densities import binomial, priors
+from emvsbayes.families.coins.discrepancies import discrepancies
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
 
+MOST_HEADS = 400  # numbers of heads that are predicted one by one
 SAME = 1e-4  # probabilities nearer than this are one: EM comes together slowly, and stops short
 
 
@@ -181,6 +184,31 @@ class Coins:
         """Mean p_k (K, 1) and variance p_k (1 - p_k) / m (K, 1, 1) of the rate of heads in m tosses, m their mean."""
         m = data.row_weights @ data.tosses / data.row_weights.sum()
         return params.probs[:, None], (params.probs * (1 - params.probs) / m)[:, None, None]
+
+    def views(self, data: CoinsData, n: int) -> tuple[View, ...]:
+        """The probability of every number of heads in the commonest number of tosses; of n of them, if they are many.
+
+        Those left out lie between those that are there, or beyond what was seen: the view is then a density.
+        """
+        sizes, counts = np.unique(data.tosses[data.row_weights > 0], return_counts=True)
+        m = int(sizes[counts.argmax()])
+        name, at = f"heads in {m} tosses", np.arange(min(m, MOST_HEADS) + 1.0)
+        if m <= MOST_HEADS:
+            return (View(name, "probability", ("heads",), at[:, None], trials=m),)
+        at = np.unique(np.round(column_grid(data.heads, data.row_weights * (data.tosses == m), n)).clip(0, m))
+        return (View(name, "density", ("heads",), at[:, None], trials=m),)
+
+    def profile(
+        self, params: CoinsParams, data: CoinsData, view: View, rng: np.random.Generator | None = None
+    ) -> Array:
+        """p(h | m, θ) = Σ_k π_k Bin(h | m, p_k) of every h of a view, (G,)."""
+        heads = view.at[:, 0]
+        tosses = np.full(len(heads), float(view.trials))
+        return np.exp(binomial.log_density(heads, tosses, params.probs)) @ params.weights
+
+    def discrepancies(self, params: CoinsParams, data: CoinsData, shared: None = None) -> dict[str, float]:
+        """Moments of the rates and counts, and χ²; see the module `discrepancies`."""
+        return discrepancies(params, data)
 
     def simulate(self, params: CoinsParams, like: CoinsData, rng: np.random.Generator) -> tuple[CoinsData, np.ndarray]:
         """For each trial of `like` pick a coin by `weights` and toss it as often; returns the data and the coins."""

@@ -14,9 +14,10 @@ import numpy as np
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, short
+from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, flat_group, short
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event
+from emvsbayes.core.views import View, marginal_views
 from emvsbayes.core.weights import (
     dirichlet_pseudo_counts,
     empty_components,
@@ -25,6 +26,7 @@ from emvsbayes.core.weights import (
     update_weights,
 )
 from emvsbayes.densities import gaussian, priors
+from emvsbayes.densities.statistics import column_statistics
 from emvsbayes.families.gaussian_mixture import coordinates, starts, structures
 from emvsbayes.families.gaussian_mixture.records import (
     LAYOUTS,
@@ -284,15 +286,17 @@ class GaussianMixture:
             )
 
     def proper_prior(self, prior: GaussianPrior) -> GaussianPrior:
-        """The same prior with flat weights written out; refuses a flat group that leaves the posterior improper."""
+        """The same prior with flat weights written out; refuses a flat group, which leaves the posterior improper.
+
+        A component without rows may have its mean anywhere, and any covariance that no other component shares: the
+        posterior then has infinite mass. With one component, or covariances that all share, it may be proper.
+        """
         if "covariances" not in self.fixed and "conjugate" not in self.capabilities:
             self._require_conjugate()
         for group in ("means", "covariances"):
             if getattr(prior, group) is None and group not in self.fixed:
-                raise InputError(
-                    f"a flat prior on {group} leaves the posterior of a mixture improper (a component may be empty); "
-                    f"give a prior for {group}, or hold it with fixed."
-                )
+                pooled = group == "covariances" and structures.is_shared(self.covariance)
+                raise flat_group(group, empty=self.n_components > 1 and not pooled)
         return replace(prior, weights=prior.weights or DirichletPrior(np.array(1.0)))
 
     def pseudo_stats(self, prior: GaussianPrior, about: GaussianParams) -> GaussianStats:
@@ -376,6 +380,23 @@ class GaussianMixture:
         if covariances.ndim == 2:
             covariances = covariances[:, :, None] * np.eye(params.means.shape[1])
         return params.means, np.array(covariances)
+
+    def views(self, data: GaussianData, n: int) -> tuple[View, ...]:
+        """The densities of the first columns, one by one."""
+        return marginal_views(data.X, data.row_weights, data.columns, n)
+
+    def profile(
+        self, params: GaussianParams, data: GaussianData, view: View, rng: np.random.Generator | None = None
+    ) -> Array:
+        """p(x_c | θ) = Σ_k π_k N(x_c | μ_kc, Σ_kcc) at the places of a view, (G,)."""
+        means, covariances = self.component_moments(params, data)
+        columns = list(view.columns)
+        inner = covariances[:, columns][:, :, columns]
+        return gaussian.mixture_density(view.at, params.weights, means[:, columns], inner)
+
+    def discrepancies(self, params: GaussianParams, data: GaussianData, shared: None = None) -> dict[str, float]:
+        """Moments and extremes of the columns; none of them looks at `params`."""
+        return column_statistics(data.X, data.columns)
 
     def simulate(
         self, params: GaussianParams, like: GaussianData, rng: np.random.Generator

@@ -17,13 +17,15 @@ import numpy as np
 from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
-from emvsbayes.core.priors import short
+from emvsbayes.core.priors import flat_group, short
 from emvsbayes.core.starts import choose_rows, labelled_centers, random_responsibilities
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event, Run
+from emvsbayes.core.views import View, marginal_views
 from emvsbayes.core.weights import empty_components, require_components
-from emvsbayes.densities import priors
+from emvsbayes.densities import gaussian, priors
 from emvsbayes.densities.gaussian import LOG_2PI
+from emvsbayes.densities.statistics import column_statistics
 from emvsbayes.families.kmeans.distortion import distortion_of, least, squared_distances
 from emvsbayes.families.kmeans.online import Online
 from emvsbayes.families.kmeans.records import CenterPrior, KMeansData, KMeansParams, KMeansPrior
@@ -200,10 +202,7 @@ class KMeans:
     def proper_prior(self, prior: KMeansPrior) -> KMeansPrior:
         """The prior itself; refuses flat centres, which leave the posterior improper."""
         if prior.centers is None and "centers" not in self.fixed:
-            raise InputError(
-                "a flat prior on centers leaves the posterior of a mixture improper (a component may be empty); "
-                "give a prior for centers, or hold them with fixed."
-            )
+            raise flat_group("centers", empty=self.n_components > 1)
         return prior
 
     def pseudo_stats(self, prior: KMeansPrior, about: KMeansParams) -> KMeansStats:
@@ -258,6 +257,23 @@ class KMeans:
         """Centres (K, D) and σ²I (K, D, D)."""
         k, d = params.centers.shape
         return params.centers, np.tile(self.variance_of(data) * np.eye(d), (k, 1, 1))
+
+    def views(self, data: KMeansData, n: int) -> tuple[View, ...]:
+        """The densities of the first columns, one by one."""
+        return marginal_views(data.X, data.row_weights, data.columns, n)
+
+    def profile(
+        self, params: KMeansParams, data: KMeansData, view: View, rng: np.random.Generator | None = None
+    ) -> Array:
+        """p(x_c | θ) = Σ_k π_k N(x_c | μ_kc, Σ_kcc) at the places of a view, (G,)."""
+        means, covariances = self.component_moments(params, data)
+        columns = list(view.columns)
+        inner = covariances[:, columns][:, :, columns]
+        return gaussian.mixture_density(view.at, params.weights, means[:, columns], inner)
+
+    def discrepancies(self, params: KMeansParams, data: KMeansData, shared: None = None) -> dict[str, float]:
+        """Moments and extremes of the columns; none of them looks at `params`."""
+        return column_statistics(data.X, data.columns)
 
     def simulate(
         self, params: KMeansParams, like: KMeansData, rng: np.random.Generator

@@ -130,6 +130,10 @@ class CenterPrior:
         object.__setattr__(self, "location", np.atleast_1d(real_array(self.location, "prior centers.location")))
         object.__setattr__(self, "scale", np.atleast_1d(above(self.scale, 0, "prior centers.scale")))
 
+    def scaled(self, times: float) -> CenterPrior:
+        """The precision multiplied: scale / √λ."""
+        return CenterPrior(self.location, self.scale / np.sqrt(times))
+
     def checked(self, k: int, d: int) -> CenterPrior:
         """The same prior with location (D,) or (K, D) and scale (D,)."""
         location, scale = self.location, self.scale

@@ -17,10 +17,12 @@ import numpy as np
 from emvsbayes.core.checks import Array, finite_rows, real_array
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.gaussian import Gaussian
-from emvsbayes.core.priors import GammaPrior, short
+from emvsbayes.core.priors import GammaPrior, flat_group, short
+from emvsbayes.core.scalars import thinned
 from emvsbayes.core.starts import ALL_METHODS
 from emvsbayes.core.stats import VectorSpace
 from emvsbayes.core.trace import Event
+from emvsbayes.core.views import View
 from emvsbayes.densities import priors
 from emvsbayes.densities.gaussian import LOG_2PI
 from emvsbayes.families.linear_evidence.bases import (
@@ -33,6 +35,7 @@ from emvsbayes.families.linear_evidence.bases import (
     read_range,
     spectrum,
 )
+from emvsbayes.families.linear_evidence.discrepancies import discrepancies
 from emvsbayes.families.linear_evidence.records import LinearData, LinearParams, LinearPrior
 
 SINGULAR = 1e-10  # noise variance relative to that of t, below which a perfect fit has collapsed
@@ -224,12 +227,18 @@ class LinearEvidence:
         return prior
 
     def proper_prior(self, prior: LinearPrior) -> LinearPrior:
-        """The prior, if both free precisions have one: the evidence does not vanish as alpha grows."""
-        for name in ("alpha", "beta"):
-            if getattr(prior, name) is None and name not in self.fixed:
-                raise InputError(
-                    f"a flat prior on {name} may leave the posterior improper; give {name} a shape and a rate."
-                )
+        """The prior, if both free precisions have one.
+
+        As α grows w goes to 0, and the evidence to ∏_n N(t_n | 0, 1/β) > 0: flat on α the posterior has infinite mass.
+        As β grows the evidence vanishes, unless the basis fits t perfectly.
+        """
+        if prior.alpha is None and "alpha" not in self.fixed:
+            raise InputError(
+                "a flat prior on alpha leaves the posterior improper (the evidence does not vanish as alpha grows); "
+                "give alpha a shape and a rate, or hold it with fixed."
+            )
+        if prior.beta is None and "beta" not in self.fixed:
+            raise flat_group("beta", empty=False)
         return prior
 
     def pseudo_stats(self, prior: LinearPrior, about: LinearParams) -> LinearStats:
@@ -273,6 +282,32 @@ class LinearEvidence:
             raise unknown("starting method", how, ALL_METHODS)
         neutral, factors = self._neutral(data), 10 ** rng.uniform(-DECADES[how], DECADES[how], size=2)
         return LinearParams(np.asarray(2 * neutral.alpha * factors[0]), np.asarray(2 * neutral.beta * factors[1]))
+
+    def views(self, data: LinearData, n: int) -> tuple[View, ...]:
+        """The curve over a grid of one input, or at rows evenly spaced in the file where there are several inputs."""
+        if data.X.shape[1] == 1:
+            seen = data.X[data.row_weights > 0, 0]
+            at = np.linspace(seen.min(), seen.max(), n)[:, None]
+        else:
+            at = data.X[thinned(len(data.X), n)]
+        return (View(f"mean of {data.columns[-1]}", "mean", tuple(data.columns[:-1]), at),)
+
+    def profile(
+        self, params: LinearParams, data: LinearData, view: View, rng: np.random.Generator | None = None
+    ) -> Array:
+        """wᵀφ(x) at the places of a view, (G,): w at its posterior mean given (α, β), or with `rng` drawn from it."""
+        q = self.e_step(params, data)
+        return self.basis_functions(data).design(view.at) @ (q.mean if rng is None else q.draw(rng))
+
+    def replicate(self, params: LinearParams, data: LinearData, rng: np.random.Generator) -> tuple[LinearData, Array]:
+        """t drawn about the curve of a w from p(w | t, α, β), and that w: other noise, the same curve."""
+        w = self.e_step(params, data).draw(rng)
+        noise = rng.standard_normal(data.n_rows) / np.sqrt(params.beta)
+        return replace(data, t=self.design(data) @ w + noise), w
+
+    def discrepancies(self, params: LinearParams, data: LinearData, shared: Array) -> dict[str, float]:
+        """Of the residuals about the curve of w = `shared`; see the module `discrepancies`."""
+        return discrepancies(data.X, np.sqrt(params.beta) * (data.t - self.design(data) @ shared))
 
     def simulate(
         self, params: LinearParams, like: LinearData, rng: np.random.Generator

@@ -21,6 +21,8 @@ WHERE = {
     "cures": "cures:cures",
     "labels": "labels:supplements",
     "variants": "variants:supplements",
+    "ladder": "ladder:supplements",
+    "weakening": "weakening:supplements",
 }
 
 

@@ -1,0 +1,123 @@
+"""Draws of a posterior as parameter records, with the family and the data they belong to.
+
+Everything in this package starts here: a DataTree that `sample` returned (or `relabel`, or any sampler whose variables
+bear the names of the family's fields), and the fit whose family and data it shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from emvsbayes.core.checks import Array, Integers, whole_number
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.records import record_fields
+from emvsbayes.core.scalars import Scalar, thinned
+
+
+@dataclass(frozen=True)
+class Draws:
+    """S draws of θ = (C chains of S / C), one chain after another.
+
+    Attributes
+    ----------
+    family, data : what they are draws for
+    values : mapping
+        Of the fields that were sampled, (S, …) each.
+    like : a parameter record
+        Gives the held fields, and the shapes of all.
+    chains : int
+    """
+
+    family: Any
+    data: Any
+    values: Mapping[str, Array]
+    like: Any
+    chains: int = 1
+
+    @property
+    def size(self) -> int:
+        """S."""
+        return len(next(iter(self.values.values())))
+
+    def record(self, s: int) -> Any:
+        """The parameters of draw s."""
+        return type(self.like)(**{**record_fields(self.like), **{name: v[s] for name, v in self.values.items()}})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(C, S / C)."""
+        return self.chains, self.size // self.chains
+
+    def kept(self, each: int) -> Draws:
+        """At most `each` draws of every chain, evenly spaced."""
+        at = thinned(self.shape[1], whole_number(each, 1, "the number of draws"))
+        values = {n: v.reshape(*self.shape, *v.shape[1:])[:, at] for n, v in self.values.items()}
+        return replace(self, values={n: v.reshape(-1, *v.shape[2:]) for n, v in values.items()})
+
+    def some(self, most: int) -> Integers:
+        """At most `most` positions among the draws, evenly spaced over the chains."""
+        return thinned(self.size, whole_number(most, 1, "the number of draws"))
+
+    def scalar(self, scalar: Scalar) -> Array:
+        """One entry of every draw, (S,), by its logarithm where the scalar is one."""
+        found = self.values[scalar.field][(slice(None), *scalar.index)]
+        return np.log(found) if scalar.log else found
+
+    def records(self, at: Integers) -> Iterator[Any]:
+        """The parameters of some draws, one at a time."""
+        return (self.record(int(s)) for s in at)
+
+
+def read_draws(
+    posterior: Any, fit: Any, X: Any, *, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> Draws:
+    """The draws of a DataTree with the family of a fit and the data of both.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        With a group `posterior`, as `sample` and `relabel` return it.
+    fit : Fit
+        Of the same model, such as the MAP fit; its held fields are those of the draws.
+    X, labels, sample_weight : the data of both
+
+    Raises
+    ------
+    InputError
+        Where the draws are of another model, or are no numbers.
+    """
+    if not hasattr(fit, "data_of"):
+        raise InputError(f"the draws are read with a Fit of the same model, such as fit returns; this is {fit!r}.")
+    return tree_draws(posterior, fit.family, fit.data_of(X, labels, sample_weight), fit.params)
+
+
+def tree_draws(posterior: Any, family: Any, data: Any, like: Any) -> Draws:
+    """`read_draws` for a family and data that are already there; `like` are parameters with the held fields in."""
+    if "posterior" not in getattr(posterior, "children", {}):
+        raise InputError("the draws must be a DataTree with a group posterior, such as sample returns.")
+    if "density" not in family.capabilities:
+        raise InputError(f"there is no posterior: {family.absent['density']}")
+    group, values = posterior["posterior"], {}
+    for name, value in record_fields(like).items():
+        if name in family.fixed:
+            continue
+        if name not in group:
+            raise InputError(f"the draws hold no {name}; give draws of the same model as the fit.")
+        found = group[name].transpose("chain", "draw", ...).values
+        if found.shape[2:] != np.shape(value):
+            raise InputError(
+                f"a draw of {name} has the shape {found.shape[2:]}, and the fit's {name} {np.shape(value)}; give draws "
+                "of the same model."
+            )
+        if not np.isfinite(found).all():
+            chain, draw = np.argwhere(~np.isfinite(found.reshape(*found.shape[:2], -1)).all(axis=-1))[0]
+            raise InputError(f"draw {draw} of chain {chain} has a {name} that is no number; drop it.")
+        values[name] = found.reshape(-1, *found.shape[2:])
+    if not values:
+        raise InputError("every field is held fixed, so that nothing was drawn; leave some field free.")
+    return Draws(family, data, values, like, int(group.sizes["chain"]))
