@@ -16,10 +16,11 @@ from emvsbayes.evidence.bridge import Bridge, bridge_sampling
 from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.evidence.laplace import Laplace, laplace
 from emvsbayes.evidence.normals import SEPARATE
-from emvsbayes.evidence.record import Evidence, Row
+from emvsbayes.evidence.record import Evidence, Row, decomposed
 from emvsbayes.evidence.unconstrained import Unconstrained, tree_vectors, unconstrained
 from emvsbayes.fitting import fit_problem, settle
 from emvsbayes.problem import Problem, pose, require_twin
+from emvsbayes.vb.collapsed import collapsed
 from emvsbayes.vb.fitting import variational_problem
 
 SHAKY = 0.3  # nats: a larger standard error, and the estimate is named as one
@@ -131,7 +132,7 @@ def evidence_problem(
         family=problem.family.name,
         n_components=problem.family.n_components,
         n_rows=problem.data.n_rows,
-        rows=rows,
+        rows=decomposed(rows),
         prior=problem.family.describe_prior(target.prior),
         copies=target.copies,
         overlap=overlap,
@@ -186,7 +187,8 @@ def _variational(
         found = variational_problem(problem, prior=prior, n_starts=n_starts, record=False, seed=seed)
     except InputError as error:
         return [Row("vb", remark=str(error))]
-    rows = [Row("vb", found.elbo)]
+    alone = collapsed(problem, found, seed=seed)
+    rows = [Row("vb", found.elbo), Row("vb_collapsed", alone.elbo, alone.se)]
     if log_copies:
         rows.append(Row("vb_relabelled", found.elbo + log_copies, log_copies=log_copies))
     elif copies > 1:
