@@ -1,14 +1,14 @@
 """How the particles of sequential Monte Carlo move: by differences of other particles, all of them at once.
 
-    v' = v + γ m ∘ (v_a - v_b) + ε,    γ = 2.38 g / √(2 |m|),    g log-normal,    v_a, v_b of the stage's first particles
+    v' = v + γ m ∘ (v_a - v_b) + ε,    γ = 2.38 g / √(2 |m|),    g log-normal,    v_a, v_b particles at its start
 
 m is a random mask: all coordinates, half of them, or one in P. The move is symmetric, so that it is accepted with
-probability min(1, ratio of densities). Differences have the scale and the correlations of the mode they come from, where
-PyMC's own moves have one normal for all: between copies of a mixture, and under a prior with heavy tails, that normal is
-far too wide, particles stand still, and the evidence falls short by up to a nat without the runs showing it. Masks let an
-empty component, which follows the prior, move without the others.
+probability min(1, ratio of densities). Differences have the scale and the correlations of the mode they come from,
+where PyMC's own moves have one normal for all. Between copies of a mixture, and under a prior with heavy tails, that
+normal is far too wide: particles stand still, and the evidence falls short by up to a nat without the runs showing it.
+Masks let an empty component, which follows the prior, move without the others.
 
-A stage moves until the particles have accepted `moves` times on average. The densities of all particles are evaluated
+A stage moves from its start until the particles have accepted `moves` times on average. The densities of all particles are evaluated
 by one call of a compiled function.
 
 Sources: ter Braak (2006), Statistics and Computing 16, 239-249; Vrugt et al. (2009), International Journal of Nonlinear
@@ -17,13 +17,13 @@ Sciences and Numerical Simulation 10, 273-290, for masks.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 from pymc.pytensorf import join_nonshared_inputs, make_shared_replacements
 from pymc.smc.kernels import SMC_KERNEL
+from pytensor.compile import function
 from pytensor.graph.replace import vectorize_graph
 
 from emvsbayes.core.checks import Array
@@ -36,7 +36,7 @@ BLOCK = 2_000_000  # rows times particles in one call, for memory
 class Differences(SMC_KERNEL):
     """A kernel for `pm.sample_smc`: PyMC's stages and weights, moves by differences."""
 
-    stats_dtypes_shapes = {
+    stats_dtypes_shapes: ClassVar[dict[str, tuple[type, list[Any]]]] = {
         "log_marginal_likelihood": (float, []),
         "beta": (float, []),
         "accept_rate": (float, []),
@@ -61,7 +61,9 @@ class Differences(SMC_KERNEL):
 
     def mutate(self) -> None:
         """Sweeps over all particles until enough moves were accepted."""
-        assert self.likelihood_logp is not None and self.prior_logp is not None
+        assert self.likelihood_logp is not None
+        assert self.prior_logp is not None
+        assert self.tempered_posterior_logp is not None
         first = self.tempered_posterior.copy()
         accepted, self.sweeps = np.zeros(len(first)), 0
         while self.sweeps < self.most and accepted.mean() < self.moves:
@@ -106,8 +108,8 @@ def steps(population: Array, rng: np.random.Generator) -> Array:
 def vectorised(model: Any) -> Any:
     """A function (S, P) -> log-likelihoods and log-priors, (S,) each, on the model's free coordinates."""
     point = model.initial_point()
-    shared = make_shared_replacements(point, model.value_vars, model)
+    shared: Any = make_shared_replacements(point, model.value_vars, model)
     densities, vector = join_nonshared_inputs(point, [model.datalogp, model.varlogp], model.value_vars, shared)
     particles = pt.matrix("particles")
     outputs = vectorize_graph(densities, {vector: particles})
-    return pytensor.function([particles], outputs, on_unused_input="ignore")
+    return function([particles], outputs, on_unused_input="ignore")

@@ -2,7 +2,8 @@
 
     p(X) = Π_t p_t / p_t-1 ≈ Π_t mean_i p(X | θ_i)^(β_t - β_t-1),    θ_i ~ p(X | θ)^β_t-1 p(θ),  0 = β_0 < … < β_T = 1
 
-PyMC's `sample_smc` with the moves of `particles`. Particles come from the prior, and so from every labelling alike: nothing is added for copies. Each run is an estimate
+PyMC's `sample_smc` with the moves of `particles`.
+Particles come from the prior, and so from every labelling alike: nothing is added for copies. Each run is an estimate
 of p(X) without bias, but for the stages that it chooses itself; the runs are averaged on that scale, and their spread
 is the standard error.
 
@@ -68,16 +69,17 @@ def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int =
     """
     import pymc as pm
 
-    from emvsbayes.bayes.particles import Differences
+    from emvsbayes.bayes import particles
 
     for name, value, least in (("draws", draws, 100), ("runs", runs, 2), ("seed", seed, 0)):
         whole_number(value, least, name)
     about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
     model = problem.twin.build(problem.family, problem.data, problem.family.proper_prior(prior), about)
+    kernel: Any = particles.Differences
     with model, quiet():
         tree: Any = pm.sample_smc(
             draws=draws,
-            kernel=Differences,
+            kernel=kernel,
             start=prior_draws(model, draws, runs, seed),
             threshold=THRESHOLD,
             moves=MOVES,

@@ -5,14 +5,12 @@
 The left side is a bound of ln p(X) too, short of it by KL(q(θ) ‖ p(θ | X)), the divergence over parameters. The mean on
 the right is over draws of q(θ), and what it is a mean of is the KL of EM, there at its one value of the parameters.
 
-Sources: the chain rule of the divergence, Cover and Thomas (2006), Elements of Information Theory, theorem 2.5.3; Kurihara,
-Welling and Teh (2007), IJCAI 20, 2796-2801, for bounds with latents or parameters summed out.
+Source: the chain rule of the divergence, Cover and Thomas (2006), Elements of Information Theory, theorem 2.5.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 

@@ -35,7 +35,7 @@ def fitted(name, **more):
 @pytest.mark.parametrize("name", CASES)
 def test_draws_of_q_have_its_moments(name):
     """Means of 1500 draws within 4.5 standard errors of those in closed form, and standard deviations within 15 %."""
-    problem, fit = fitted(name)
+    _, fit = fitted(name)
     rng = np.random.default_rng(5)
     draws = [record_fields(fit.conjugate.draw(fit.posterior, rng)) for _ in range(1500)]
     means, sds = record_fields(fit.means), record_fields(fit.sds)
