@@ -8,7 +8,7 @@ where PyMC's own moves have one normal for all. Between copies of a mixture, and
 normal is far too wide: particles stand still, and the evidence falls short by up to a nat without the runs showing it.
 Masks let an empty component, which follows the prior, move without the others.
 
-A stage moves from its start until the particles have accepted `moves` times on average. The densities of all particles are evaluated
+A stage moves from its start until the particles have accepted `moves` times on average. All densities are evaluated
 by one call of a compiled function.
 
 Sources: ter Braak (2006), Statistics and Computing 16, 239-249; Vrugt et al. (2009), International Journal of Nonlinear
@@ -23,7 +23,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.pytensorf import join_nonshared_inputs, make_shared_replacements
 from pymc.smc.kernels import SMC_KERNEL
-from pytensor.compile import function
+from pytensor.compile.maker import function
 from pytensor.graph.replace import vectorize_graph
 
 from emvsbayes.core.checks import Array
