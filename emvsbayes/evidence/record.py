@@ -71,10 +71,10 @@ METHODS: dict[str, tuple[str, Kind, str]] = {
         "bound",
         "The bound of the same q(θ) alone: the ELBO, and the KL of EM averaged over q(θ) added to it.",
     ),
-    "vb_relabelled": (
-        "ELBO + ln of the copies",
-        "approximation",
-        "The ELBO counted once for every labelling; a bound where the copies of q do not overlap.",
+    "vb_symmetric": (
+        "the same, every labelling",
+        "bound",
+        "The bound of that q(θ) averaged over all labellings: ln of their number more, less what the copies overlap.",
     ),
     "advi_meanfield": (
         "ELBO of ADVI, mean field",
@@ -95,6 +95,7 @@ METHODS: dict[str, tuple[str, Kind, str]] = {
 OVER = {  # what the q of a bound is a distribution of
     "vb": "latents and parameters",
     "vb_collapsed": "parameters",
+    "vb_symmetric": "parameters, every labelling",
     "advi_meanfield": "parameters",
     "advi_fullrank": "parameters",
 }

@@ -7,8 +7,8 @@ All four are sums over the data in nats, larger is better, and each asks a quest
     -BIC/2          ln p(X | θ̂) - p/2 ln N                     the evidence, if the prior is worth one row
     -ICL/2          -BIC/2 + Σ_n ln max_k r_nk                 are there as many clusters, told apart?
 
-The evidence is a sum too, Σ_n ln p(x_n | x_1 … x_n-1): it scores predictions from few rows, which are the prior's, where
-elpd scores predictions from all the others. A vague prior therefore costs evidence and hardly any elpd.
+The evidence is a sum too, Σ_n ln p(x_n | x_1 … x_n-1): it scores predictions from few rows too, which are the prior's;
+elpd scores those from all the others. A vague prior therefore costs evidence and hardly any elpd.
 """
 
 from __future__ import annotations
@@ -207,7 +207,9 @@ class ModelChoice:
         try:
             found = msgspec.json.decode(text, type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InputError(f"this is not the JSON of a choice of models: {error}; write one with to_json().") from None
+            raise InputError(
+                f"this is not the JSON of a choice of models: {error}; write one with to_json()."
+            ) from None
         if found.format != FORMAT:
             raise InputError(
                 f"this choice of models is of format {found.format}, and this version reads {FORMAT}; make it again."
