@@ -28,7 +28,7 @@ from scipy.special import logsumexp
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.evidence.autocorrelation import autocorrelation_time
+from emvsbayes.evidence.autocorrelation import autocorrelation_time, split_rhat
 from emvsbayes.evidence.normals import Normal, Symmetric
 from emvsbayes.evidence.symmetry import aligned, shuffled_draws
 from emvsbayes.evidence.unconstrained import MOST, Unconstrained
@@ -52,6 +52,9 @@ class Bridge:
     overlap : nats by which the copies of the proposal overlap; see `normals`
         Less than those of the posterior do, for draws were renamed towards one copy; where copies of the posterior lie
         on one another it was 0.26 of ln 2.
+    rhat : R-hat of the height of the posterior, which knows no labels
+        Above 1.05 chains sit in different modes: these are counted by how many chains sit in each, and the estimate and
+        its error are those of a posterior with such shares.
     """
 
     log_evidence: float
@@ -62,6 +65,7 @@ class Bridge:
     copies: int
     renamings: int
     overlap: float
+    rhat: float = 1.0
 
 
 def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most: int = MOST) -> Bridge:
@@ -97,11 +101,22 @@ def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most:
     second = shuffled_draws(target, draws[:, half:], rng)
     flat = second.reshape(-1, target.size)
     theirs = proposal.draw(len(flat), rng)
-    of_draws = (target.many(flat) - proposal.log_density(flat)).reshape(second.shape[:2])
+    heights = target.many(flat)
+    of_draws = (heights - proposal.log_density(flat)).reshape(second.shape[:2])
     of_proposals = target.many(theirs) - proposal.log_density(theirs)
     log_r, se, effective, iterations = optimal_bridge(of_draws, of_proposals)
     overlap = proposal.overlap(rng)
-    return Bridge(log_r, se, len(flat), effective, iterations, target.copies, len(proposal.renamings), overlap)
+    return Bridge(
+        log_r,
+        se,
+        len(flat),
+        effective,
+        iterations,
+        target.copies,
+        len(proposal.renamings),
+        overlap,
+        split_rhat(heights.reshape(second.shape[:2])),
+    )
 
 
 def symmetric_proposal(target: Unconstrained, vectors: Array, rng: np.random.Generator, most: int = MOST) -> Symmetric:

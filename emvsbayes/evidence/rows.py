@@ -39,7 +39,12 @@ def bridge_row(target: Unconstrained, draws: Any, seed: int) -> tuple[Bridge | N
     except InputError as error:
         return None, Row("bridge", remark=str(error))
     remark = ""
-    if found.se > SHAKY:
+    if found.rhat > MIXED:
+        remark = (
+            f"chains sit in different modes that are no relabellings of one another (R-hat of the posterior's height "
+            f"{found.rhat:.2f}): each mode counts by the chains in it, and the standard error does not know; use SMC."
+        )
+    elif found.se > SHAKY:
         remark = f"a standard error of {found.se:.2g} nats is large, and itself uncertain; draw more."
     elif found.renamings < found.copies:
         remark = f"the proposal is averaged over {found.renamings} of {found.copies} labellings, drawn at random."

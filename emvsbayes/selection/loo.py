@@ -66,7 +66,7 @@ def leave_one_out(posterior: Any, n_rows: int) -> LeaveOneOut:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large k, which are counted
-        loo = az.loo(posterior, pointwise=True)
+        loo: Any = az.loo(posterior, pointwise=True)
     k = np.asarray(loo.pareto_k)
     return LeaveOneOut(
         float(loo.elpd),

@@ -1,4 +1,4 @@
-"""`compare_models`: K and settings by the evidence, PSIS-LOO, BIC and ICL, side by side; `models_record` has the table."""
+"""`compare_models`: K and settings by the evidence, PSIS-LOO, BIC and ICL, side by side; its record has the table."""
 
 from __future__ import annotations
 
