@@ -149,15 +149,11 @@ def _notes(problem: Problem, prior: Any, copies: int, overlap: float | None, sep
             f"The posterior is the same under {copies} labellings, and these copies are apart: ln {copies} is in what "
             "was found from one of them."
         )
-    elif copies > 1 and overlap is None:
-        notes.append(
-            f"The posterior is the same under {copies} labellings, and how far these copies overlap is not known: "
-            f"ln {copies} is added nowhere."
-        )
     elif copies > 1:
+        known = "is not known" if overlap is None else f"is {overlap:.2g} nats of at most {np.log(copies):.2g}"
         notes.append(
-            f"The posterior is the same under {copies} labellings, and these copies overlap (by {overlap:.2g} nats of "
-            f"at most {np.log(copies):.2g}): ln {copies} would count them twice, and is added nowhere."
+            f"The posterior is the same under {copies} labellings, and how far these copies overlap {known}: "
+            f"ln {copies} would count some of it twice, and Laplace's method is of one copy."
         )
     if isinstance(prior, str):
         notes.append(problem.family.default_prior_note)

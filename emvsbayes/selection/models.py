@@ -45,6 +45,7 @@ def compare_models(
     n_starts: int | None = None,
     seed: int = 0,
     fresh: bool = False,
+    posteriors: Mapping[str, Any] | None = None,
     command: str = "",
     say: Callable[[str], None] = lambda line: None,
 ) -> ModelChoice:
@@ -62,6 +63,8 @@ def compare_models(
         Proper, and the same for every model; "default" is each model's own, and may look at the data.
     draws, tune, chains, seed, fresh
         As in `sample`, for every model; draws are cached.
+    posteriors : mapping of DataTrees
+        Draws that there are already, by the words of the model: {"K = 2": posterior}. The others are drawn.
     sampling : bool
         False leaves out draws, and with them elpd and, where it cannot be summed, the evidence.
     smc : bool
@@ -128,7 +131,8 @@ def compare_models(
         words[row.words] = problem.family.describe_prior(target.prior)
         say(f"{told}: fits" + (", draws" if sampling else "") + " and evidence")
         row = _fits(row, problem, target.prior, n_starts, seed)
-        found.append(_draws(row, problem, target, prior, how if sampling else None, smc, seed, say))
+        given = (posteriors or {}).get(row.words)
+        found.append(_draws(row, problem, target, prior, given, how if sampling else None, smc, seed, say))
         say(f"{told}: {_told(found[-1][0])}")
     if not posed:
         raise InputError(found[0][0].remarks[0])
@@ -173,6 +177,7 @@ def _draws(
     problem: Problem,
     target: Any,
     prior: Any,
+    posterior: Any,
     how: Mapping[str, Any] | None,
     smc: bool,
     seed: int,
@@ -181,10 +186,11 @@ def _draws(
     """The evidence by the best method there is, and PSIS-LOO with its terms."""
     remarks, terms = list(row.remarks), None
     rows: list[Row] = [enumeration_row(problem, prior)]
-    if how is not None:
+    if posterior is None and how is not None:
         from emvsbayes.bayes.sampling import sample_problem
 
         posterior = sample_problem(problem, target.prior, seed=seed, say=say, **how)
+    if posterior is not None:
         rows.append(bridge_row(target, tree_vectors(target, posterior), seed)[1])
         try:
             if (problem.data.row_weights != 1).any():
@@ -204,7 +210,7 @@ def _draws(
     able = next((found for found in rows if found.value is not None), None)
     if able is not None:
         row = replace(row, log_evidence=able.value, evidence_se=able.se, evidence_by=able.words)
-    elif how is not None or smc:
+    elif posterior is not None or smc:
         remarks += [found.remark for found in rows[-1:]]
     # what is odd about the draws matters for elpd too, even where the evidence is exact
     remarks += [found.remark for found in rows if found.value is not None and found.remark]
