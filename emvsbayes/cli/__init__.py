@@ -3,10 +3,11 @@
 group     the group, exit codes, errors in one sentence
 options   what several commands ask
 fits      em, vb, select, simulate
+models    evidence
 pages     list, run, compare, render
 """
 
-from emvsbayes.cli import fits, pages
+from emvsbayes.cli import fits, models, pages
 from emvsbayes.cli.group import main
 
-__all__ = ["fits", "main", "pages"]
+__all__ = ["fits", "main", "models", "pages"]

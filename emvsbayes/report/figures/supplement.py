@@ -50,9 +50,8 @@ def draw(supplement: Supplement, name: str) -> str:
             figure.legend(handles=handles, loc="outside lower center", ncols=6)
 
     titles = ", ".join(plot.title for plot in plots if plot.title)
-    height = max(
-        {1: 3.6, 2: 3.2, 3: 2.6}.get(columns, 2.3), *(0.9 + 0.27 * len(plot.y_names) for plot in plots if plot.y_names)
-    )
+    height = {1: 3.6, 2: 3.2, 3: 2.6}.get(columns, 2.3)
+    height = max([height, *(0.9 + 0.27 * len(plot.y_names) for plot in plots if plot.y_names)])
     return svg(f"figure-{name}", f"{supplement.title}: {titles}", (WIDTH, height * rows + 0.4), paint)
 
 

@@ -125,7 +125,7 @@ def choice_section(choice: ModelChoice) -> Supplement:
             m.log_evidence,
             m.evidence_se,
             m.evidence_by or None,
-            None if share is None else round(share, 4),
+            share,
             m.elpd,
             m.elpd_behind,
             m.elpd_behind_se,
