@@ -22,7 +22,9 @@ from emvsbayes.bayes.quiet import quiet
 from emvsbayes.core.checks import whole_number
 from emvsbayes.problem import Problem
 
-THRESHOLD = 0.8  # the share of particles that a stage leaves effective
+THRESHOLD = 0.9  # the share of particles that a stage leaves effective
+RUNS = 8  # their spread has seven degrees of freedom
+SMALL, MANY, FEW = 500, 2000, 1000  # rows times components up to which there are many particles, else few
 MOVES, MOST = 5.0, 200  # accepted moves of a particle in a stage, and sweeps at most
 
 
@@ -57,13 +59,13 @@ class SMC:
         return float(relative.std(ddof=1) / np.sqrt(len(self.runs)))
 
 
-def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int = 4, seed: int = 0) -> SMC:
+def smc_evidence(problem: Problem, prior: Any, *, draws: int | None = None, runs: int = RUNS, seed: int = 0) -> SMC:
     """The evidence of a problem with a proper prior record, by several independent runs.
 
     Parameters
     ----------
-    draws : int
-        Particles of a run.
+    draws : int, optional
+        Particles of a run; 2000 by default, 1000 where rows times components are more than 500.
     runs : int
         At least 2: one has no spread.
     """
@@ -71,6 +73,8 @@ def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int =
 
     from emvsbayes.bayes import particles
 
+    size = problem.data.n_rows * problem.family.n_components
+    draws = (MANY if size <= SMALL else FEW) if draws is None else draws
     for name, value, least in (("draws", draws, 100), ("runs", runs, 2), ("seed", seed, 0)):
         whole_number(value, least, name)
     about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
@@ -84,7 +88,7 @@ def smc_evidence(problem: Problem, prior: Any, *, draws: int = 2000, runs: int =
             threshold=THRESHOLD,
             moves=MOVES,
             most=MOST,
-            rows=problem.data.n_rows * problem.family.n_components,
+            rows=size,
             model=model,
             chains=runs,
             cores=1,

@@ -333,7 +333,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """Layers on common axes; with `y_names` the heights 0, 1, … are these names, the first at the top."""
+    """Layers on common axes.
+
+    With `y_names` the heights 0, 1, … are these names, the first at the top; `whole_x` marks whole numbers only.
+    """
 
     title: str
     x_label: str
@@ -341,6 +344,7 @@ class Plot:
     series: list[Series]
     log_y: bool = False
     y_names: list[str] = field(default_factory=list)
+    whole_x: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,12 +110,13 @@ def smc_row(problem: Problem, prior: Any, seed: int) -> Row:
     return Row("smc", found.log_evidence, found.se, remark=remark)
 
 
-def advi_rows(problem: Problem, prior: Any, seed: int) -> list[Row]:
+def advi_rows(problem: Problem, prior: Any, seed: int, say: Callable[[str], object]) -> list[Row]:
     """Both forms of ADVI, in PyMC."""
     from emvsbayes.bayes.advi import advi_elbo
 
     rows = []
     for method in ("advi_meanfield", "advi_fullrank"):
-        found = advi_elbo(problem, prior, full_rank=method == "advi_fullrank", seed=seed)
-        rows.append(Row(method, found.elbo, found.se))
+        found = advi_elbo(problem, prior, full_rank=method == "advi_fullrank", seed=seed, say=say)
+        remark = "" if found.settled else f"still rising after {found.steps} steps: a bound, not the best of its form."
+        rows.append(Row(method, found.elbo, found.se, remark=remark))
     return rows

@@ -125,7 +125,7 @@ def evidence_problem(
     rows += variational_rows(target, prior, n_starts, seed)
     if advi:
         tell("ADVI")
-        rows += advi_rows(problem, target.prior, seed)
+        rows += advi_rows(problem, target.prior, seed, tell)
     rows.append(bic_row(problem, n_starts, seed))
     return Evidence(
         family=problem.family.name,

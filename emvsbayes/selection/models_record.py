@@ -39,9 +39,10 @@ ASKS = {
     ),
     "half_icl": (
         "-ICL/2",
-        "the same, less the doubt about which row is whose. It asks for clusters told apart, not for a density.",
+        "what -BIC/2 asks, less the doubt about which row is whose. It asks for clusters, not for a density.",
     ),
 }
+BARELY = 1.0  # nats of evidence: a ratio of e, not worth more than a bare mention (Kass and Raftery 1995)
 HARDLY = 2.0  # standard errors of a difference: less, and two models are not told apart
 
 
@@ -158,7 +159,9 @@ class ModelChoice:
             errors = [s for s in (best.evidence_se, second.evidence_se) if s is not None]
             se = sum(s**2 for s in errors) ** 0.5 if errors else None
         text = f", {gap:.2f} nats ahead of {second.words}"
-        if se is not None:
+        if criterion == "log_evidence" and gap < BARELY:
+            text += " (not worth more than a bare mention)"
+        elif se is not None:
             text += f" (± {se:.2f}{': hardly told apart' if gap < HARDLY * se else ''})"
         return text
 

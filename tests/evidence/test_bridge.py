@@ -33,7 +33,7 @@ def test_two_coins(settings):
     found = bridge_sampling(target, draws, seed=1)
     assert found.log_evidence == pytest.approx(exact.log_evidence, abs=0.02)
     assert abs(found.log_evidence - exact.log_evidence) < 4 * found.se < 0.05
-    assert (found.copies, found.renamings, found.draws) == (2, 2, 2000)
+    assert (found.copies, found.renamings, found.draws) == (2, 2, 4000)
     assert found.overlap > SEPARATE
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from emvsbayes.comparison.record import Series, Supplement
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, powers, quiet, svg
@@ -41,6 +42,8 @@ def draw(supplement: Supplement, name: str) -> str:
             axis.locator_params(axis="x" if plot.log_y else "both", nbins=5 if columns > 2 else 7)
             if plot.log_y:
                 powers(axis)
+            if plot.whole_x:
+                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if plot.y_names:
                 _named(axis, plot.y_names)
         for axis in axes[len(plots) :]:

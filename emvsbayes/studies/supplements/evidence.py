@@ -125,7 +125,7 @@ def choice_section(choice: ModelChoice) -> Supplement:
             m.log_evidence,
             m.evidence_se,
             m.evidence_by or None,
-            share,
+            None if share is None else round(share, 3),
             m.elpd,
             m.elpd_behind,
             m.elpd_behind_se,
@@ -163,4 +163,4 @@ def _curves(choice: ModelChoice) -> Plot:
             series.append(Series("", "intervals", x, low, high, component=number))
         series.append(Series("", "line", x, y, component=number))
         series.append(Series(words, "points", x, y, component=number))
-    return Plot("", "number of components K", "nats below the best", series)
+    return Plot("", "number of components K", "nats below the best", series, whole_x=True)
