@@ -22,9 +22,9 @@ from emvsbayes.bayes.quiet import quiet
 from emvsbayes.core.checks import whole_number
 from emvsbayes.problem import Problem
 
-THRESHOLD = 0.9  # the share of particles that a stage leaves effective
+THRESHOLD = 0.95  # the share of particles that a stage leaves effective
 RUNS = 8  # their spread has seven degrees of freedom
-SMALL, MANY, FEW = 500, 2000, 1000  # rows times components up to which there are many particles, else few
+SMALL, MANY, FEW = 500, 4000, 1000  # rows times components up to which there are many particles, else few
 MOVES, MOST = 5.0, 200  # accepted moves of a particle in a stage, and sweeps at most
 
 
@@ -65,7 +65,7 @@ def smc_evidence(problem: Problem, prior: Any, *, draws: int | None = None, runs
     Parameters
     ----------
     draws : int, optional
-        Particles of a run; 2000 by default, 1000 where rows times components are more than 500.
+        Particles of a run; 4000 by default, 1000 where rows times components are more than 500.
     runs : int
         At least 2: one has no spread.
     """

@@ -67,12 +67,12 @@ METHODS: dict[str, tuple[str, Kind, str]] = {
         "The best bound of a distribution that makes latents and parameters independent; it covers one labelling.",
     ),
     "vb_collapsed": (
-        "the same, latents summed out",
+        "VB, latents summed out",
         "bound",
-        "The bound of the same q(θ) alone: the ELBO, and the KL of EM averaged over q(θ) added to it.",
+        "The bound of its q(θ) alone: the ELBO, and the KL of EM averaged over q(θ) added to it.",
     ),
     "vb_symmetric": (
-        "the same, every labelling",
+        "VB, every labelling",
         "bound",
         "The bound of that q(θ) averaged over all labellings: ln of their number more, less what the copies overlap.",
     ),
@@ -99,6 +99,10 @@ OVER = {  # what the q of a bound is a distribution of
     "advi_meanfield": "parameters",
     "advi_fullrank": "parameters",
 }
+APART = (
+    "It is not that of EM, whose KL is over the latents at one value of the parameters, and which an E-step closes; "
+    "this one stays open, for q is of a simpler form than the posterior."
+)
 REFERENCES = ("enumeration", "bridge", "smc")  # what others are measured from: the first there is
 
 
@@ -206,8 +210,7 @@ class Evidence:
         parts = [f"{row.words} {row.value:.4f} + {row.kl:.4f} over {OVER[row.method]}" for row in found]
         return (
             f"The second decomposition, ln p(X) = ELBO(q) + KL(q ‖ posterior) = {self.log_evidence:.4f}: "
-            f"{'; '.join(parts)}. It is not that of EM, whose KL is over the latents at one value of the parameters "
-            "and which an E-step closes; this one stays open, for q is of a simpler form than the posterior."
+            f"{'; '.join(parts)}. {APART}"
         )
 
     def summary(self) -> str:

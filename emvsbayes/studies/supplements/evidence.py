@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
-from emvsbayes.evidence.record import OVER, Evidence, Kind
+from emvsbayes.evidence.record import APART, OVER, Evidence, Kind
 from emvsbayes.evidence.table import evidence_problem
 from emvsbayes.selection.models import compare_models
 from emvsbayes.selection.models_record import ASKS, ModelChoice
@@ -61,19 +61,21 @@ def evidence_section(found: Evidence) -> Supplement:
         "data and ln p(X | θ), where latents are summed out. All rows are in nats, every constant included."
     ]
     if found.decomposition:
-        text.append(found.decomposition)
+        text.append(f"A bound is one half of a second decomposition, ln p(X) = ELBO(q) + KL(q ‖ posterior). {APART}")
     text += found.notes
     headers = ["method", "ln p(X)", "± se", "short by", "what it is", "in words"]
     rows: list[list[str | float | None]] = []
     for row in found.rows:
         if row.value is not None:
             gap = None if row == reference or row.kind == "bound" else found.gap(row.method)
-            rows.append([row.words, row.value, row.se, gap, row.kind, row.meaning])
+            rows.append([row.words, _nats(row.value), _nats(row.se), _nats(gap), row.kind, row.meaning])
     remarks = [f"{row.words}: {row.remark}" for row in found.rows if row.remark]
     measured = "" if reference is None else f"Others are measured from {reference.words}. "
     sheets = [Sheet("The log evidence, in nats", headers, rows, measured + " ".join(remarks), digits=6)]
     second: list[list[str | float | None]] = [
-        [row.words, OVER[row.method], row.value, row.kl, row.kl_se] for row in found.bounds if row.kl is not None
+        [row.words, OVER[row.method], *map(_nats, (row.value, row.kl, row.kl_se))]
+        for row in found.bounds
+        if row.kl is not None
     ]
     if second:
         heads = ["q", "over", "ELBO", "KL(q ‖ posterior)", "± se"]
@@ -83,6 +85,11 @@ def evidence_section(found: Evidence) -> Supplement:
         note += "the row that says otherwise: ln of the labellings is then part of their KL."
         sheets.append(Sheet("The second decomposition: ln p(X) = ELBO(q) + KL(q ‖ posterior)", heads, second, note, 6))
     return Supplement("The log evidence", text, sheets, [_axis(found)])
+
+
+def _nats(value: float | None, decimals: int = 4) -> float | None:
+    """Rounded for print."""
+    return None if value is None else round(value, decimals)
 
 
 def _axis(found: Evidence) -> Plot:
@@ -122,16 +129,16 @@ def choice_section(choice: ModelChoice) -> Supplement:
     rows: list[list[str | float | None]] = [
         [
             m.words,
-            m.log_evidence,
-            m.evidence_se,
+            _nats(m.log_evidence, 2),
+            _nats(m.evidence_se, 2),
             m.evidence_by or None,
             None if share is None else round(share, 3),
-            m.elpd,
-            m.elpd_behind,
-            m.elpd_behind_se,
+            _nats(m.elpd, 2),
+            _nats(m.elpd_behind, 2),
+            _nats(m.elpd_behind_se, 2),
             None if m.elpd is None else m.pareto_k,
-            m.half_bic,
-            m.half_icl,
+            _nats(m.half_bic, 2),
+            _nats(m.half_icl, 2),
             m.n_parameters,
         ]
         for m, share in zip(choice.models, choice.shares, strict=True)
