@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from emvsbayes.information.ratio_test import ratio_test
     from emvsbayes.relabelling import relabel
     from emvsbayes.selection.choosing import select
+    from emvsbayes.selection.models import compare_models
+    from emvsbayes.selection.models_record import ModelChoice
     from emvsbayes.selection.record import Selection
     from emvsbayes.streaming import Stream
     from emvsbayes.studies import STUDIES, compare, run
@@ -41,6 +43,8 @@ _HOME = {
     "Stream": "emvsbayes.streaming",
     "select": "emvsbayes.selection.choosing",
     "Selection": "emvsbayes.selection.record",
+    "compare_models": "emvsbayes.selection.models",
+    "ModelChoice": "emvsbayes.selection.models_record",
     "compare": "emvsbayes.studies",
     "run": "emvsbayes.studies",
     "FAMILIES": "emvsbayes.families",
@@ -58,10 +62,12 @@ __all__ = [
     "Evidence",
     "Fit",
     "InputError",
+    "ModelChoice",
     "Selection",
     "Stream",
     "VariationalFit",
     "compare",
+    "compare_models",
     "fit",
     "held_out_score",
     "log_evidence",

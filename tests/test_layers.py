@@ -159,7 +159,7 @@ def test_comparisons_do_not_draw(path):
 @pytest.mark.parametrize("path", under("evidence"), ids=ids)
 def test_the_evidence_needs_no_sampler_and_no_drawing(path):
     assert not outside(path) & HEAVY
-    allowed = {"bayes.smc.smc_evidence", "bayes.advi.advi_elbo"} if path.name == "table.py" else set()
+    allowed = {"bayes.smc.smc_evidence", "bayes.advi.advi_elbo"} if path.name == "rows.py" else set()
     assert {name for name in inside(path) if starts_with(name, "bayes")} <= allowed  # inside functions, when asked for
     assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
 

@@ -3,11 +3,12 @@
 group     the group, exit codes, errors in one sentence
 options   what several commands ask
 fits      em, vb, select, simulate
+models    evidence
 pages     list, run, compare, render
 labels    relabel
 """
 
-from emvsbayes.cli import fits, labels, pages
+from emvsbayes.cli import fits, labels, models, pages
 from emvsbayes.cli.group import main
 
-__all__ = ["fits", "labels", "main", "pages"]
+__all__ = ["fits", "labels", "main", "models", "pages"]

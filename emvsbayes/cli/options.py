@@ -12,48 +12,61 @@ import click
 
 from emvsbayes.core.errors import InputError, unknown
 
+STOPPING = ("--tol", "--max-passes", "--param-tol", "--stop-rule", "--aitken")
+
 
 def model_options(
-    function: Callable[..., Any], *, several: bool = False, without: tuple[str, ...] = ()
+    function: Callable[..., Any], *, several: bool = False, without: tuple[str, ...] = (), number: str | None = None
 ) -> Callable[..., Any]:
     """What every command that takes a data file asks: the model (or `several`), the columns, starts, when to stop.
 
-    `without` are names of options that a command does not take.
+    `without` are names of options that a command does not take; `number` is the help of -k where one K or several do.
     """
-    number: dict[str, Any] = {"help": "Numbers K to try: 1:6, or 1,2,4.", "default": "1:6", "show_default": True}
-    if not several:
-        number = {"help": "Number of components K, for mixtures.", "type": int}
+    components: dict[str, Any] = {"help": "Numbers K to try: 1:6, or 1,2,4.", "default": "1:6", "show_default": True}
+    if number is not None:
+        components = {"help": number}
+    elif not several:
+        components = {"help": "Number of components K, for mixtures.", "type": int}
     e_steps = "exact, hard, truncated:C, mean-field, annealed, stochastic or monte-carlo:M."
-    some = {
-        "--fixed": click.option("--fixed", help="Fields to hold at given values: JSON, or a .json or .toml file."),
-        "--e-step": click.option("--e-step", help=e_steps),
-    }
-    options = [
-        click.argument("data", type=click.Path(path_type=Path)),
-        click.option("-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."),
-        click.option("-k", "--components", "n_components", **number),
-        click.option("--columns", help="Columns to use, separated by commas; all by default."),
-        click.option("--covariance", help="Gaussian mixtures: full, tied, diag, spherical, or EII to VVV (mclust)."),
-        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."),
-        click.option("--labels", help="Column of known components, counted from 0; -1 or empty where unknown."),
-        click.option("--weights", help="Column of sample weights."),
-        click.option(
-            "--start", help="Starting values: JSON, a .json or .toml file, a fit of `em --json`, or a method."
+    starts = "Starting values: JSON, a .json or .toml file, a fit of `em --json`, or a method."
+    options = {
+        "data": click.argument("data", type=click.Path(path_type=Path)),
+        "--family": click.option(
+            "-f", "--family", required=True, help="Family, such as gaussian_mixture; see `emvsbayes list`."
         ),
-        some["--fixed"],
-        click.option(
+        "--components": click.option("-k", "--components", "n_components", **components),
+        "--columns": click.option("--columns", help="Columns to use, separated by commas; all by default."),
+        "--covariance": click.option(
+            "--covariance", help="Gaussian mixtures: full, tied, diag, spherical, or EII to VVV (mclust)."
+        ),
+        "--set": click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the family."
+        ),
+        "--labels": click.option(
+            "--labels", help="Column of known components, counted from 0; -1 or empty where unknown."
+        ),
+        "--weights": click.option("--weights", help="Column of sample weights."),
+        "--start": click.option("--start", help=starts),
+        "--fixed": click.option("--fixed", help="Fields to hold at given values: JSON, or a .json or .toml file."),
+        "--starts": click.option(
             "--starts", "n_starts", help="Number of starts (20); 20:5 goes on with the 5 best of 20 short runs."
         ),
-        some["--e-step"],
-        click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
-        click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
-        click.option("--param-tol", type=float, help="Stop also where no free coordinate changed by more than this."),
-        click.option("--stop-rule", "rule", help="either tolerance is enough (default), or both must hold."),
-        click.option("--aitken", is_flag=True, default=None, help="--tol bounds the estimated gain still to come."),
-        click.option("--seed", type=int, default=0, show_default=True),
-    ]
-    for option in reversed([option for option in options if option not in [some[name] for name in without]]):
-        function = option(function)
+        "--e-step": click.option("--e-step", help=e_steps),
+        "--tol": click.option("--tol", type=float, help="Stop at this change of the objective per observation (1e-8)."),
+        "--max-passes": click.option("--max-passes", type=int, help="Most passes over the data (1000)."),
+        "--param-tol": click.option(
+            "--param-tol", type=float, help="Stop also where no free coordinate changed by more than this."
+        ),
+        "--stop-rule": click.option(
+            "--stop-rule", "rule", help="either tolerance is enough (default), or both must hold."
+        ),
+        "--aitken": click.option(
+            "--aitken", is_flag=True, default=None, help="--tol bounds the estimated gain still to come."
+        ),
+        "--seed": click.option("--seed", type=int, default=0, show_default=True),
+    }
+    for name in reversed([name for name in options if name not in without]):
+        function = options[name](function)
     return function
 
 
@@ -103,16 +116,17 @@ def model_arguments(data: Path, options: dict[str, Any]) -> dict[str, Any]:
         settings[name] = value
     if covariance := options.pop("covariance"):
         settings["covariance"] = covariance
-    stop = {name: options.pop(name) for name in ("tol", "max_passes", "param_tol", "rule", "aitken")}
-    start = structured(options.pop("start"), "start", names=ALL_METHODS)
-    if isinstance(start, dict) and "restarts" in start:  # what `em --json` wrote
-        start = Fit.from_dict(start)
     arguments = {
         **{name: options.pop(name) for name in ("family", "n_components", "n_starts", "seed")},
         "settings": settings,
-        "start": start,
-        "stop": {name: value for name, value in stop.items() if value is not None},
     }
+    if "start" in options:
+        start = structured(options.pop("start"), "start", names=ALL_METHODS)
+        # a mapping with restarts is what `em --json` wrote
+        arguments["start"] = Fit.from_dict(start) if isinstance(start, dict) and "restarts" in start else start
+    if "tol" in options:
+        stop = {name: options.pop(name) for name in ("tol", "max_passes", "param_tol", "rule", "aitken")}
+        arguments["stop"] = {name: value for name, value in stop.items() if value is not None}
     if "e_step" in options:
         arguments["e_step"] = options.pop("e_step")
     if "fixed" in options:

@@ -318,10 +318,13 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Series:
-    """One layer of a plot. A band lies between `y` and `upper`, and so do bars; `component` -1 has no mark of one."""
+    """One layer of a plot. A band lies between `y` and `upper`, and so do bars; `component` -1 has no mark of one.
+
+    Errors are lines: `intervals` upright at `x` from `y` to `upper`, `spans` level at `y` from `x` to `upper`.
+    """
 
     name: str
-    kind: Literal["line", "points", "centers", "band", "bars"]
+    kind: Literal["line", "points", "centers", "band", "bars", "intervals", "spans"]
     x: list[float]
     y: list[float]
     upper: list[float] = field(default_factory=list)
@@ -330,13 +333,18 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """Layers on common axes."""
+    """Layers on common axes.
+
+    With `y_names` the heights 0, 1, … are these names, the first at the top; `whole_x` marks whole numbers only.
+    """
 
     title: str
     x_label: str
     y_label: str
     series: list[Series]
     log_y: bool = False
+    y_names: list[str] = field(default_factory=list)
+    whole_x: bool = False
 
 
 @dataclass(frozen=True)

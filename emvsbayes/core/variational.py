@@ -67,6 +67,10 @@ class Conjugate(Protocol):
         """Standard deviations of q(θ), entry by entry, as a parameter record; 0 where held, infinite where none."""
         ...
 
+    def draw(self, posterior: Any, rng: np.random.Generator) -> Any:
+        """One θ ~ q(θ), a parameter record; held fields at their values."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class VariationalFamily:

@@ -15,7 +15,7 @@ import numpy as np
 from emvsbayes.core.checks import Array
 from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.core.weights import log_weights
-from emvsbayes.densities import conjugate_moments, divergences
+from emvsbayes.densities import conjugate_draws, conjugate_moments, divergences
 
 Groups = tuple[BetaPrior | None, DirichletPrior | None]
 
@@ -61,6 +61,16 @@ def moments(post: Groups, held: Mapping[str, Array], which: int) -> tuple[Array,
     if post[1] is not None:
         found["weights"] = conjugate_moments.dirichlet(post[1].concentration)
     return found["weights"][which], found["probs"][which]
+
+
+def draw(post: Groups, held: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array]:
+    """Weights and probabilities ~ q, held ones as they are."""
+    found = dict(held)
+    if post[0] is not None:
+        found["probs"] = conjugate_draws.beta(post[0].a, post[0].b, rng)
+    if post[1] is not None:
+        found["weights"] = conjugate_draws.dirichlet(post[1].concentration, rng)
+    return found["weights"], found["probs"]
 
 
 def dot(counts: Array, logs: Array) -> float:

@@ -4,13 +4,15 @@ With f the unnormalised posterior and ĝ the proposal, r = ∫ f solves the opti
 
     r = mean_ĝ[ℓ / (s1 ℓ + s2 r)] / mean_f[1 / (s1 ℓ + s2 r)],    ℓ = f / ĝ,  s1 = n1 / (n1 + n2),  s2 = 1 - s1
 
-by iteration; n1 counts independent draws of the posterior, n2 the proposals. The first half of every chain fits the
-proposal, a normal on free coordinates; the second half estimates, for draws that made the proposal agree with it too
-well (Overstall and Forster 2010). Its relative error is (Frühwirth-Schnatter 2004, section 3.4)
+by iteration; n1 counts independent draws of the posterior, n2 the proposals. One half of every chain fits the proposal,
+a normal on free coordinates, and the other half estimates, for draws that made the proposal agree with it too well
+(Overstall and Forster 2010); then the halves change places, and the mean of the two is taken. The relative error of
+each is (Frühwirth-Schnatter 2004, section 3.4)
 
     se² = Var_ĝ[h1] / (n2 E_ĝ[h1]²) + τ Var_f[h2] / (S E_f[h2]²),    h1 = p / (s1 p + s2 ĝ),  h2 = ĝ / (s1 p + s2 ĝ)
 
-with p = f / r, and τ the autocorrelation time of h2: that of ln r, to first order.
+with p = f / r, and τ the autocorrelation time of h2: that of ln r, to first order. The two estimates share no draw in
+the same place, and are taken for independent.
 
 Labels: ĝ is the normal averaged over all renamings that leave the posterior as it is, and draws are renamed at random,
 so that no copy is missed and none counted twice: nothing is added afterwards, and copies may overlap. No warping.
@@ -28,7 +30,7 @@ from scipy.special import logsumexp
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.evidence.autocorrelation import autocorrelation_time
+from emvsbayes.evidence.autocorrelation import autocorrelation_time, split_rhat
 from emvsbayes.evidence.normals import Normal, Symmetric
 from emvsbayes.evidence.symmetry import aligned, shuffled_draws
 from emvsbayes.evidence.unconstrained import MOST, Unconstrained
@@ -36,6 +38,7 @@ from emvsbayes.evidence.unconstrained import MOST, Unconstrained
 TOLERANCE = 1e-12  # of ln r
 ITERATIONS = 10_000
 COVERED = 0.01  # the share of all renamings that a proposal must have
+PROPOSALS = 2  # for each draw of the posterior: they cost no chain
 PIVOTS = 200  # draws among which the highest is looked for
 
 
@@ -46,12 +49,15 @@ class Bridge:
     Attributes
     ----------
     log_evidence, se : in nats; se is the relative error of the evidence
-    draws : of the posterior that estimate, and how many independent ones they are worth (`effective`)
-    iterations : of the bridge
+    draws : of the posterior, and how many independent ones they are worth (`effective`)
+    iterations : of the longer of the two bridges
     copies, renamings : renamings that leave the posterior as it is, and how many the proposal is averaged over
     overlap : nats by which the copies of the proposal overlap; see `normals`
         Less than those of the posterior do, for draws were renamed towards one copy; where copies of the posterior lie
         on one another it was 0.26 of ln 2.
+    rhat : R-hat of the height of the posterior, which knows no labels
+        Above 1.05 chains sit in different modes: these are counted by how many chains sit in each, and the estimate and
+        its error are those of a posterior with such shares.
     """
 
     log_evidence: float
@@ -62,6 +68,7 @@ class Bridge:
     copies: int
     renamings: int
     overlap: float
+    rhat: float = 1.0
 
 
 def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most: int = MOST) -> Bridge:
@@ -93,15 +100,29 @@ def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most:
         raise InputError(
             f"the posterior has {target.copies} equal copies, too many for a proposal; use fewer components or SMC."
         )
-    proposal = symmetric_proposal(target, draws[:, :half].reshape(-1, target.size), rng, most)
-    second = shuffled_draws(target, draws[:, half:], rng)
-    flat = second.reshape(-1, target.size)
-    theirs = proposal.draw(len(flat), rng)
-    of_draws = (target.many(flat) - proposal.log_density(flat)).reshape(second.shape[:2])
-    of_proposals = target.many(theirs) - proposal.log_density(theirs)
-    log_r, se, effective, iterations = optimal_bridge(of_draws, of_proposals)
-    overlap = proposal.overlap(rng)
-    return Bridge(log_r, se, len(flat), effective, iterations, target.copies, len(proposal.renamings), overlap)
+    parts = [draws[:, :half], draws[:, half:]]
+    found, heights = [], []
+    for fitted, estimating in (parts, parts[::-1]):
+        proposal = symmetric_proposal(target, fitted.reshape(-1, target.size), rng, most)
+        again = shuffled_draws(target, estimating, rng)
+        flat = again.reshape(-1, target.size)
+        heights.append(target.many(flat).reshape(again.shape[:2]))
+        of_draws = heights[-1] - proposal.log_density(flat).reshape(again.shape[:2])
+        theirs = proposal.draw(PROPOSALS * len(flat), rng)
+        of_proposals = target.many(theirs) - proposal.log_density(theirs)
+        found.append((*optimal_bridge(of_draws, of_proposals), proposal.overlap(rng)))
+    log_r, se, effective, iterations, overlap = zip(*found, strict=True)
+    return Bridge(
+        log_evidence=sum(log_r) / 2,
+        se=float(np.hypot(*se)) / 2,
+        draws=draws.shape[0] * draws.shape[1],
+        effective=sum(effective),
+        iterations=max(iterations),
+        copies=target.copies,
+        renamings=len(proposal.renamings),
+        overlap=max(overlap),
+        rhat=split_rhat(np.concatenate(heights[::-1], axis=1)),
+    )
 
 
 def symmetric_proposal(target: Unconstrained, vectors: Array, rng: np.random.Generator, most: int = MOST) -> Symmetric:

@@ -6,11 +6,24 @@ All are on one scale, nats of ln p(X) with every constant, and none is what anot
     estimate         of the number, with a standard error that more work makes smaller
     bound            below the number, by KL(q ‖ posterior)
     approximation    near the number where the posterior is nearly normal, and nothing says how near
+
+A bound is one half of a decomposition of the log evidence, the second of this package:
+
+    ln p(X) = ELBO(q) + KL(q ‖ posterior)                q over parameters: variational Bayes, ADVI
+    ln p(X | θ) = ELBO(q, θ) + KL(q ‖ p(Z | X, θ))       q over latents, at one θ: EM
+
+An E-step closes the KL of EM; nothing closes the other, which is what q is short of the posterior. Variational Bayes
+has q(Z) q(θ), so that its KL is over latents and parameters. By the chain rule of the divergence it splits,
+
+    KL(q(Z) q(θ) ‖ p(Z, θ | X)) = KL(q(θ) ‖ p(θ | X)) + E_q(θ)[KL(q(Z) ‖ p(Z | X, θ))]
+
+and the last term is EM's, averaged over q(θ): `collapsed` takes it off, and leaves the KL over parameters alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
@@ -53,10 +66,15 @@ METHODS: dict[str, tuple[str, Kind, str]] = {
         "bound",
         "The best bound of a distribution that makes latents and parameters independent; it covers one labelling.",
     ),
-    "vb_relabelled": (
-        "ELBO + ln of the copies",
-        "approximation",
-        "The ELBO counted once for every labelling; a bound where the copies of q do not overlap.",
+    "vb_collapsed": (
+        "VB, latents summed out",
+        "bound",
+        "The bound of its q(θ) alone: the ELBO, and the KL of EM averaged over q(θ) added to it.",
+    ),
+    "vb_symmetric": (
+        "VB, every labelling",
+        "bound",
+        "The bound of that q(θ) averaged over all labellings: ln of their number more, less what the copies overlap.",
     ),
     "advi_meanfield": (
         "ELBO of ADVI, mean field",
@@ -74,6 +92,17 @@ METHODS: dict[str, tuple[str, Kind, str]] = {
         "The maximum log-likelihood less p/2 ln N; it knows no prior, and its error does not vanish as rows come in.",
     ),
 }
+OVER = {  # what the q of a bound is a distribution of
+    "vb": "latents and parameters",
+    "vb_collapsed": "parameters",
+    "vb_symmetric": "parameters, every labelling",
+    "advi_meanfield": "parameters",
+    "advi_fullrank": "parameters",
+}
+APART = (
+    "It is not that of EM, whose KL is over the latents at one value of the parameters, and which an E-step closes; "
+    "this one stays open, for q is of a simpler form than the posterior."
+)
 REFERENCES = ("enumeration", "bridge", "smc")  # what others are measured from: the first there is
 
 
@@ -88,6 +117,8 @@ class Row:
     se : its standard error, where it is an estimate
     log_copies : what is in `value` for copies of the posterior that were counted by number
     remark : what a reader must know of this one
+    kl : KL(q ‖ posterior) in nats, ln p(X) less the value, of a bound whose reference is known
+    kl_se : its standard error, of both sides; None where both are exact
     """
 
     method: str
@@ -95,6 +126,8 @@ class Row:
     se: float | None = None
     log_copies: float = 0.0
     remark: str = ""
+    kl: float | None = None
+    kl_se: float | None = None
 
     @property
     def words(self) -> str:
@@ -159,36 +192,52 @@ class Evidence:
         return self.reference.value
 
     def gap(self, method: str) -> float | None:
-        """ln p(X) by the reference less the value of this row, None where one is missing.
-
-        For a bound it is KL(q ‖ posterior): over the parameters for ADVI, over parameters and latents for variational
-        Bayes. It is no KL of EM's, which is over latents at one value of the parameters.
-        """
+        """ln p(X) by the reference less the value of this row, None where one is missing."""
         value = self.row(method).value
         return None if value is None or self.reference is None else self.log_evidence - value
 
+    @property
+    def bounds(self) -> list[Row]:
+        """The rows of a distribution q, with their KL."""
+        return [row for row in self.rows if row.kind == "bound" and row.value is not None]
+
+    @property
+    def decomposition(self) -> str:
+        """The second decomposition in a sentence; empty where there is no bound, or nothing to measure it from."""
+        found = [row for row in self.bounds if row.kl is not None]
+        if not found:
+            return ""
+        parts = [f"{row.words} {row.value:.4f} + {row.kl:.4f} over {OVER[row.method]}" for row in found]
+        return (
+            f"The second decomposition, ln p(X) = ELBO(q) + KL(q ‖ posterior) = {self.log_evidence:.4f}: "
+            f"{'; '.join(parts)}. {APART}"
+        )
+
     def summary(self) -> str:
         """The table as text, one sentence a row on what it is."""
-        table, reference = [["", "ln p(X)", "± se", "short of it by", ""]], self.reference
+        table, reference = [["", "ln p(X)", "± se", "short by", "KL(q ‖ posterior)", ""]], self.reference
         found = [row for row in self.rows if row.value is not None]
         for row in found:
-            gap = None if row == reference else self.gap(row.method)
-            table.append([row.words, _number(row.value, 4), _number(row.se, 4), _number(gap, 4), row.kind])
-        widths = [max(len(row[i]) for row in table) for i in range(5)]
+            gap = None if row == reference or row.kind == "bound" else self.gap(row.method)
+            kl = _number(row.kl, 4) + ("" if row.kl_se is None else f" ± {row.kl_se:.4f}")
+            table.append([row.words, _number(row.value, 4), _number(row.se, 4), _number(gap, 4), kl, row.kind])
+        widths = [max(len(row[i]) for row in table) for i in range(6)]
         lines = [
             "  ".join(
-                c.ljust(w) if i in (0, 4) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+                c.ljust(w) if i in (0, 4, 5) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
             )
             for row in table
         ]
-        title = f"{self.family}, K = {self.n_components}: the log evidence on {self.n_rows} rows, in nats"
+        components = "" if self.n_components == 1 else f", K = {self.n_components}"
+        title = f"{self.family}{components}: the log evidence on {self.n_rows} rows, in nats"
         remarks = [f"{row.words}: {row.remark}" for row in self.rows if row.remark]
         if reference is not None:
             title += f"; others are measured from {reference.words}"
         meanings = [f"{row.words}: {row.meaning}" for row in found]
         body = [line.rstrip() for line in lines]
         prior = [f"prior: {line}" for line in self.prior]
-        return "\n".join([title, *prior, *body, *meanings, *self.notes, *remarks])
+        second = [self.decomposition] if self.decomposition else []
+        return "\n".join([title, *prior, *body, *second, *meanings, *self.notes, *remarks])
 
     def to_json(self) -> bytes:
         """UTF-8 JSON, keys in the order of the fields."""
@@ -211,6 +260,22 @@ class Evidence:
             if row.method not in METHODS:
                 raise unknown("method of the evidence", row.method, METHODS)
         return found
+
+
+def decomposed(rows: list[Row]) -> list[Row]:
+    """The rows with KL(q ‖ posterior) of every bound, measured from the first of `REFERENCES` that is there."""
+    able = {row.method: row for row in rows if row.value is not None}
+    reference = next((able[method] for method in REFERENCES if method in able), None)
+    if reference is None or reference.value is None:
+        return rows
+    found = []
+    for row in rows:
+        if row.kind == "bound" and row.value is not None:
+            errors = [se for se in (reference.se, row.se) if se is not None]
+            se = math.hypot(*errors) if errors else None
+            row = replace(row, kl=reference.value - row.value, kl_se=se)
+        found.append(row)
+    return found
 
 
 def _number(value: float | None, decimals: int) -> str:

@@ -75,9 +75,10 @@ class Unconstrained:
 
     def renamings(self, rng: np.random.Generator, most: int = MOST) -> Array:
         """The matrices A (R, P, P), the identity first: all of them, or a random `most` where there are more."""
-        return np.array([self._matrix(p) for p in self._permutations(rng, most)])
+        return np.array([self._matrix(p) for p in self.permutations(rng, most)])
 
-    def _permutations(self, rng: np.random.Generator, most: int) -> Iterable[Integers]:
+    def permutations(self, rng: np.random.Generator, most: int = MOST) -> Iterable[Integers]:
+        """The renamings (K,), the identity first: all of them, or a random `most` where there are more."""
         members = [np.flatnonzero(self.classes == label) for label in np.unique(self.classes)]
         if self.copies <= most:
             for orders in product(*(permutations(group) for group in members)):

@@ -100,7 +100,7 @@ def select(
     if not twin.components:
         raise InputError(f"{name} has no components, so that there is no K to choose; fit it with `fit`.")
     ks = read_components(n_components)
-    values = {setting: _values(name, twin, setting, value) for setting, value in chosen.items()}
+    values = {setting: read_values(name, twin, setting, value) for setting, value in chosen.items()}
     whole_number(seed, 0, "seed")
     whole_number(n_jobs, 1, "n_jobs")
     if n_starts is not None:
@@ -178,7 +178,7 @@ def read_components(value: Any) -> list[int]:
     return list(dict.fromkeys(whole_number(k, 1, "n_components") for k in found))
 
 
-def _values(family: str, twin: Twin, setting: str, value: Any) -> list[Any]:
+def read_values(family: str, twin: Twin, setting: str, value: Any) -> list[Any]:
     """The values to try of one setting, each of which the family knows."""
     known = twin.settings.get(setting) or twin.shorthand.get(setting)
     if known is None:

@@ -56,9 +56,10 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `e_step` is what the family stands for where it is left out; `beside` names other E-steps to run from the same
     start. `standardise` divides every column, less its mean, by its standard deviation. `sampling` false is EM only.
     `bootstrap` is the number of replicates beside the standard errors of EM. `supplements` name sections of
-    `studies.supplements` that belong to this study. `panels` are the passes whose picture is drawn; `watch` is the pass
-    at which a source stops, and the page says how far it is from the end. `outcome` declares how the run ends where it
-    cannot end well, such as a posterior whose chains stay in different modes: the run's exit code is then 0.
+    `studies.supplements` that belong to this study; `models` are the K that `evidence` sets side by side. `panels` are
+    the passes whose picture is drawn; `watch` is the pass at which a source stops, and the page says how far it is from
+    the end. `outcome` declares how the run ends where it cannot end well, such as a posterior whose chains stay in
+    different modes: the run's exit code is then 0.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standardise: bool = False
     sampling: bool = True
     bootstrap: int = 0
+    models: str = ""
     use: list[str] | None = None
     prior: str | dict[str, dict[str, Any]] = "default"
     start: dict[str, Any] | str | None = None

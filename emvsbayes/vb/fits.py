@@ -83,14 +83,15 @@ class VariationalFit:
 
     @property
     def means(self) -> Any:
-        return self._conjugate.means(self.posterior)
+        return self.conjugate.means(self.posterior)
 
     @property
     def sds(self) -> Any:
-        return self._conjugate.sds(self.posterior)
+        return self.conjugate.sds(self.posterior)
 
     @property
-    def _conjugate(self) -> Any:
+    def conjugate(self) -> Any:
+        """The family's conjugate pieces, under the prior of the fit."""
         make = FAMILIES[self.family.name].conjugate
         assert make is not None
         return make(self.family, self.prior, self.held)

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from emvsbayes.core.checks import Array
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import BetaPrior, DirichletPrior
@@ -71,6 +73,10 @@ class ConjugateBernoulli:
     def sds(self, post: BernoulliPrior) -> BernoulliParams:
         """Standard deviations of π and μ; 0 where held."""
         return BernoulliParams(*rate_posteriors.moments((post.probs, post.weights), self.held, 1))
+
+    def draw(self, post: BernoulliPrior, rng: np.random.Generator) -> BernoulliParams:
+        """θ ~ q(θ)."""
+        return BernoulliParams(*rate_posteriors.draw((post.probs, post.weights), self.held, rng))
 
 
 def _by_entry(hyper: Array) -> Array:

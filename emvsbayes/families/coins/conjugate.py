@@ -67,6 +67,10 @@ class ConjugateCoins:
         """Standard deviations of π and p; 0 where held."""
         return CoinsParams(*rate_posteriors.moments((post.probs, post.weights), self.held, 1))
 
+    def draw(self, post: CoinsPrior, rng: np.random.Generator) -> CoinsParams:
+        """θ ~ q(θ)."""
+        return CoinsParams(*rate_posteriors.draw((post.probs, post.weights), self.held, rng))
+
 
 def _times(counts: Array, logs: Array) -> Array:
     """counts_n logs_k, (N, K), with 0 · -inf = 0: a held probability may be 0 or 1."""

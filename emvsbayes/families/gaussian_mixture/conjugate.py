@@ -30,7 +30,7 @@ from emvsbayes.core.checks import Array
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior
 from emvsbayes.core.weights import log_weights
-from emvsbayes.densities import conjugate_moments, divergences, gaussian
+from emvsbayes.densities import conjugate_draws, conjugate_moments, divergences, gaussian
 from emvsbayes.families.gaussian_mixture import structures
 from emvsbayes.families.gaussian_mixture.em import GaussianMixture, GaussianStats
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianData, GaussianParams, GaussianPrior
@@ -152,6 +152,28 @@ class ConjugateGaussian:
     def sds(self, post: GaussianPrior) -> GaussianParams:
         """Standard deviations of π, μ and Σ; Cov[μ_k] = E[Σ_k] / κ_k. 0 where held."""
         return self._moments(post, 1)
+
+    def draw(self, post: GaussianPrior, rng: np.random.Generator) -> GaussianParams:
+        """θ ~ q(θ): covariances, each distinct one once, then means given them."""
+        found = dict(self.held)
+        (k, d), covariance = self._plug(post)[0].shape, self.family.covariance
+        if post.weights is not None:
+            found["weights"] = conjugate_draws.dirichlet(post.weights.concentration, rng)
+        if post.covariances is not None:
+            dof, scale = _pair(post.covariances)
+            if LAYOUTS[covariance].matrices:
+                numbers = conjugate_draws.inverse_wishart(dof, scale, rng)
+            else:
+                dof = dof.reshape(dof.shape + (1,) * (scale.ndim - dof.ndim))
+                numbers = conjugate_draws.inverse_gamma(dof, scale, rng)
+            found["covariances"] = structures.field(covariance, self._working(numbers, k, d))
+        if post.means is not None:
+            whole, noise = structures.expand(covariance, found["covariances"], k, d), rng.normal(size=(k, d))
+            moved = (
+                (np.linalg.cholesky(whole) @ noise[..., None])[..., 0] if whole.ndim == 3 else np.sqrt(whole) * noise
+            )
+            found["means"] = post.means.location + moved / np.sqrt(post.means.strength)[:, None]
+        return GaussianParams(**found)
 
     def _moments(self, post: GaussianPrior, which: int) -> GaussianParams:
         found = {name: (value, np.zeros(value.shape)) for name, value in self.held.items()}

@@ -23,7 +23,7 @@ from scipy.special import digamma
 from emvsbayes.core.checks import Array
 from emvsbayes.core.latents.gaussian import Gaussian
 from emvsbayes.core.priors import GammaPrior
-from emvsbayes.densities import conjugate_moments, divergences
+from emvsbayes.densities import conjugate_draws, conjugate_moments, divergences
 from emvsbayes.families.linear_evidence.em import LinearEvidence, LinearStats
 from emvsbayes.families.linear_evidence.records import LinearData, LinearParams, LinearPrior
 
@@ -74,6 +74,14 @@ class ConjugateLinear:
     def sds(self, post: LinearPrior) -> LinearParams:
         """Standard deviations of α and β; 0 where held."""
         return self._moments(post, 1)
+
+    def draw(self, post: LinearPrior, rng: np.random.Generator) -> LinearParams:
+        """α, β ~ q."""
+        found = dict(self.held)
+        for name in ("alpha", "beta"):
+            if (group := getattr(post, name)) is not None:
+                found[name] = conjugate_draws.gamma(group.shape, group.rate, rng)
+        return LinearParams(**found)
 
     def _moments(self, post: LinearPrior, which: int) -> LinearParams:
         found = {name: (value, np.zeros(())) for name, value in self.held.items()}

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from emvsbayes.comparison.record import Series, Supplement
 from emvsbayes.report.figures.canvas import RASTER, WIDTH, grid, powers, quiet, svg
@@ -17,6 +18,7 @@ from emvsbayes.report.palette import BOUND, GAP, INK, MUTED, component
 _PLAIN_LINES: tuple[Any, ...] = ((INK, "-"), (MUTED, (0, (4, 1.6))), (INK, (0, (1.4, 1.4))), (MUTED, "-"))
 _PLAIN_MARKS = ((MUTED, "o"), (INK, "x"), (MUTED, "s"), (INK, "+"))
 _PLAIN_BARS: tuple[Any, ...] = ((BOUND, ""), (GAP, "/////"))  # bound and gap, as in the figure of the decomposition
+_ERROR = 2.4  # width of the line of an error
 _LONG = 34  # characters of a title that fit above one of four panels
 
 
@@ -40,6 +42,10 @@ def draw(supplement: Supplement, name: str) -> str:
             axis.locator_params(axis="x" if plot.log_y else "both", nbins=5 if columns > 2 else 7)
             if plot.log_y:
                 powers(axis)
+            if plot.whole_x:
+                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if plot.y_names:
+                _named(axis, plot.y_names)
         for axis in axes[len(plots) :]:
             quiet(axis)
         handles = _legend(supplement, styles)
@@ -48,6 +54,7 @@ def draw(supplement: Supplement, name: str) -> str:
 
     titles = ", ".join(plot.title for plot in plots if plot.title)
     height = {1: 3.6, 2: 3.2, 3: 2.6}.get(columns, 2.3)
+    height = max([height, *(0.9 + 0.27 * len(plot.y_names) for plot in plots if plot.y_names)])
     return svg(f"figure-{name}", f"{supplement.title}: {titles}", (WIDTH, height * rows + 0.4), paint)
 
 
@@ -58,7 +65,7 @@ def _key(series: Series) -> tuple[str, str, int]:
 def _styles(every: list[Series]) -> dict[tuple[str, str, int], tuple[Any, Any]]:
     """Colour, and line or marker, of every kind of layer; what belongs to no component differs by name instead."""
     found: dict[tuple[str, str, int], tuple[Any, Any]] = {}
-    plain = {"line": 0, "points": 0, "centers": 0, "band": 0, "bars": 0}
+    plain = {"line": 0, "points": 0, "centers": 0, "band": 0, "bars": 0, "intervals": 0, "spans": 0}
     for series in every:
         if _key(series) in found:
             continue
@@ -86,10 +93,20 @@ def _layer(axis: Axes, series: Series, style: tuple[Any, Any]) -> None:
         axis.bar(series.x, heights, _bar_width(series.x), bottom=series.y, **_bar(color, shape))
     elif series.kind == "line":
         axis.plot(series.x, series.y, color=color, linestyle=shape, rasterized=raster)
+    elif series.kind == "intervals":
+        axis.vlines(series.x, series.y, series.upper, color=color, linewidth=_ERROR)
+    elif series.kind == "spans":
+        axis.hlines(series.y, series.x, series.upper, color=color, linewidth=_ERROR)
     elif series.kind == "points":
         axis.plot(series.x, series.y, linestyle="none", rasterized=raster, **_mark(color, shape, 3.6), alpha=0.75)
     else:
         axis.plot(series.x, series.y, linestyle="none", zorder=3, **_center(color, shape))
+
+
+def _named(axis: Axes, names: list[str]) -> None:
+    """Names in the place of the heights 0, 1, …, from the top."""
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _mark(color: str, shape: str, size: float) -> dict[str, Any]:
@@ -124,6 +141,8 @@ def _legend(supplement: Supplement, styles: dict[tuple[str, str, int], tuple[Any
             handles.append(Patch(label=series.name, **_bar(color, shape)))
         elif series.kind == "line":
             handles.append(Line2D([], [], color=color, linestyle=shape, label=series.name))
+        elif series.kind in ("intervals", "spans"):
+            handles.append(Line2D([], [], color=color, linewidth=_ERROR, label=series.name))
         elif series.kind == "points":
             handles.append(Line2D([], [], linestyle="none", label=series.name, **_mark(color, shape, 5)))
         else:

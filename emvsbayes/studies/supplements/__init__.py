@@ -13,7 +13,8 @@ from typing import Any
 WHERE = {
     "kmeans": "kmeans:supplements",
     "medoids": "kmeans:medoids",
-    "linear_evidence": "evidence:supplements",
+    "linear_evidence": "predictions:supplements",
+    "evidence": "evidence:supplements",
     "variational": "variational:supplements",
     "completion": "completion:completion",
     "segmentation": "images:segmentation",

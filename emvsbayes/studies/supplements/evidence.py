@@ -1,148 +1,173 @@
-"""What a regression adds to its page: predictions with (α, β) plugged in, beside predictions that integrate over them.
-
-    plugging in    Var[wᵀφ | t, α̂, β̂]                            = φᵀ S(α̂, β̂) φ
-    Bayes          Var[wᵀφ | t] = E{φᵀ S(α, β) φ | t} + Var{φᵀ m(α, β) | t}      over the posterior of (α, β)
-
-The second term is what plugging in leaves out: the estimate is treated as known. Draws of w from its conditional, one
-for each draw of (α, β), have the variance on the left.
-"""
+"""The log evidence on a page: every estimate and bound on one axis, the second decomposition, and several K."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
+from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
+from emvsbayes.evidence.record import APART, OVER, Evidence, Kind
+from emvsbayes.evidence.table import evidence_problem
+from emvsbayes.selection.models import compare_models
+from emvsbayes.selection.models_record import ASKS, ModelChoice
 
-from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
-from emvsbayes.core.checks import Array
-from emvsbayes.core.scalars import thinned
-
-GRID = 100
-NORMAL_95 = 1.959963984540054
+SMALL = 500  # rows times components up to which particles are cheap
+ERRORS = 2.0  # standard errors to each side in a picture
+KINDS: dict[Kind, str] = {
+    "exact": "exact",
+    "estimate": "estimates",
+    "bound": "bounds",
+    "approximation": "approximations",
+}
 
 
 def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Supplement]:
-    """One section: what the data determine, and how sure plugging in is of itself."""
-    family, data = problem.family, problem.data
-    sides = {"ML (EM)": fits.ml.params, "MAP (EM)": fits.map.params}
-    rows = [_estimates(name, family, data, params) for name, params in sides.items()]
-    text = [
-        "The latent w is shared by all rows: its data moments add over rows, but the posterior of w does not split "
-        "over them, so that the E half-step is one Gaussian and there are no incremental schedules. γ counts the "
-        "weights that the data determine; the others stay at their prior.",
-    ]
-    sheets = [_sheet("Precisions, and the effective number of parameters", rows)]
-    plots = []
-    if posterior is not None:
-        draws = posterior.relabelled["posterior"]
-        alphas, betas = (_values(draws, fits.map.params, name) for name in ("alpha", "beta"))
-        rows += _posterior_rows(family, data, alphas, betas)
-        W = family.draw_weights(alphas, betas, data, np.random.default_rng(study.seed))
-        spread = _spread(family, data, W, alphas, betas, sides)
-        sheets = [_sheet("Precisions, and the effective number of parameters", rows), spread]
-        ratio = [float(row[-1]) for row in spread.rows if isinstance(row[-1], float)]
-        text.append(
-            "Plugging in one (α, β) treats it as known. Below, w was drawn from its conditional once for each "
-            "posterior draw of (α, β), and so has both parts of the variance: the mean over (α, β) of the variance "
-            "of the curve, and the variance of its mean, which plugging in leaves out. Where it is left out, the "
-            "plug-in band is too narrow, under-dispersed, unless the estimate happens to lie where the first part is "
-            f"larger than on average: here MAP has {min(ratio):.2f} to {max(ratio):.2f} times the standard deviation "
-            "of the posterior."
+    """The evidence of the study's own model from its draws; and of other K, where the study names them."""
+    drawn = posterior is not None
+    small = problem.data.n_rows * problem.family.n_components <= SMALL
+    found = evidence_problem(
+        problem,
+        prior=fits.map.prior,
+        posterior=posterior.raw if drawn else None,
+        smc=drawn and small,
+        advi=drawn,
+        seed=study.seed,
+    )
+    sections = [evidence_section(found)]
+    if study.models:
+        own = {f"K = {study.n_components}": posterior.raw} if drawn else {}
+        choice = compare_models(
+            study.family,
+            study.table(),
+            study.models,
+            settings=study.settings,
+            prior=study.prior,
+            draws=study.draws,
+            tune=study.tune,
+            chains=study.chains,
+            sampling=drawn,
+            posteriors=own,
+            seed=study.seed,
         )
-        plots = [_precisions(alphas, betas, sides)]
-        if data.X.shape[1] == 1:
-            plots.insert(0, _bands(family, data, W, betas, fits.map.params))
-    return [Supplement("Weights, noise, and what plugging in leaves out", text, sheets, plots)]
+        sections.append(choice_section(choice))
+    return sections
 
 
-def _values(draws: Any, like: Any, name: str) -> Array:
-    """The draws of a precision, flat; a held one repeated."""
-    if name in draws:
-        return draws[name].values.ravel()
-    n = next(iter(draws.data_vars.values())).values.size
-    return np.full(n, float(getattr(like, name)))
+def evidence_section(found: Evidence) -> Supplement:
+    """The table, the picture, and the second decomposition."""
+    reference = found.reference
+    text = [
+        "The log evidence ln p(X) is the log-likelihood with the parameters integrated out over their prior: one "
+        "number, and many ways to it. It is the third log-likelihood of a model, after ln p(X, Z | θ) of the complete "
+        "data and ln p(X | θ), where latents are summed out. All rows are in nats, every constant included."
+    ]
+    if found.decomposition:
+        text.append(f"A bound is one half of a second decomposition, ln p(X) = ELBO(q) + KL(q ‖ posterior). {APART}")
+    text += found.notes
+    headers = ["method", "ln p(X)", "± se", "short by", "what it is", "in words"]
+    rows: list[list[str | float | None]] = []
+    for row in found.rows:
+        if row.value is not None:
+            gap = None if row == reference or row.kind == "bound" else found.gap(row.method)
+            rows.append([row.words, _nats(row.value), _nats(row.se), _nats(gap), row.kind, row.meaning])
+    remarks = [f"{row.words}: {row.remark}" for row in found.rows if row.remark]
+    measured = "" if reference is None else f"Others are measured from {reference.words}. "
+    sheets = [Sheet("The log evidence, in nats", headers, rows, measured + " ".join(remarks), digits=6)]
+    second: list[list[str | float | None]] = [
+        [row.words, OVER[row.method], *map(_nats, (row.value, row.kl, row.kl_se))]
+        for row in found.bounds
+        if row.kl is not None
+    ]
+    if second:
+        heads = ["q", "over", "ELBO", "KL(q ‖ posterior)", "± se"]
+        note = (
+            "ELBO + KL is the log evidence in every row. Mean field and variational Bayes cover one labelling, but for "
+        )
+        note += "the row that says otherwise: ln of the labellings is then part of their KL."
+        sheets.append(Sheet("The second decomposition: ln p(X) = ELBO(q) + KL(q ‖ posterior)", heads, second, note, 6))
+    return Supplement("The log evidence", text, sheets, [_axis(found)])
 
 
-def _estimates(name: str, family: Any, data: Any, params: Any) -> list[Any]:
-    alpha, beta = float(params.alpha), float(params.beta)
-    return [name, alpha, beta, beta**-0.5, family.effective_parameters(params, data), None]
+def _nats(value: float | None, decimals: int = 4) -> float | None:
+    """Rounded for print."""
+    return None if value is None else round(value, decimals)
 
 
-def _posterior_rows(family: Any, data: Any, alphas: Array, betas: Array) -> list[list[Any]]:
-    """Posterior mean and median of every quantity, each over its own draws; γ with its standard deviation."""
-    scales = family.spectrum(data).scales ** 2 * betas[:, None]
-    gamma = (scales / (alphas[:, None] + scales)).sum(axis=1)
-    draws = (alphas, betas, betas**-0.5, gamma)
-    means, medians = ([float(middle(d)) for d in draws] for middle in (np.mean, np.median))
-    return [["posterior mean", *means, float(gamma.std(ddof=1))], ["posterior median", *medians, None]]
+def _axis(found: Evidence) -> Plot:
+    """Every row on one axis, errors of two standard errors, and the reference as a line."""
+    rows = [row for row in found.rows if row.value is not None]
+    series = []
+    if found.reference is not None:
+        at = found.log_evidence
+        series.append(Series(found.reference.words, "line", [at, at], [-0.5, len(rows) - 0.5]))
+    for number, (kind, words) in enumerate(KINDS.items()):
+        mine = [(float(i), row.value or 0.0, row.se or 0.0) for i, row in enumerate(rows) if row.kind == kind]
+        if mine:
+            heights, values, errors = (list(column) for column in zip(*mine, strict=True))
+            low, high = ([v + side * ERRORS * e for v, e in zip(values, errors, strict=True)] for side in (-1, 1))
+            series.append(Series("", "spans", low, heights, high, component=number))
+            series.append(Series(words, "points", values, heights, component=number))
+    return Plot("", "ln p(X), nats", "", series, y_names=[row.words for row in rows])
 
 
-def _sheet(caption: str, rows: list[list[Any]]) -> Sheet:
-    headers = ["", "α", "β", "noise sd, β^(-1/2)", "γ", "posterior sd of γ"]
-    if len(rows) == 2:  # estimates alone
-        return Sheet(caption, headers, rows)
-    note = (
-        "Mean and median are those of each column's own draws: the noise sd in the row of means is the mean of "
-        "β^(-1/2), and not the mean of β to the power -1/2. Where the posterior of α spreads over powers of ten, its "
-        "mean lies far out in the tail, and the median is the better middle; above, ln α and ln β are compared."
-    )
-    return Sheet(caption, headers, rows, note)
-
-
-def _inputs(data: Any, n: int) -> Array:
-    """Inputs (n, D) to predict at: a grid over the range of one column, rows of the data where there are several."""
-    seen = data.X[data.row_weights > 0]
-    if seen.shape[1] == 1:
-        return np.linspace(seen.min(), seen.max(), n)[:, None]
-    return seen[thinned(len(seen), n)]
-
-
-def _spread(family: Any, data: Any, W: Array, alphas: Array, betas: Array, sides: dict[str, Any]) -> Sheet:
-    """Standard deviations of the curve wᵀφ(x), noise left out, at five inputs: plugged in, and of the posterior."""
-    X = _inputs(data, 5)
-    curve = W @ family.basis_functions(data).design(X).T
-    some = thinned(len(alphas), MARKS)
-    given = [replace(sides["MAP (EM)"], alpha=alphas[i], beta=betas[i]) for i in some]
-    centre = np.array([family.predictive(params, data, X, noise=False)[0] for params in given]).std(axis=0, ddof=1)
-    plugged = [np.sqrt(family.predictive(params, data, X, noise=False)[1]) for params in sides.values()]
-    rows = []
-    for i, x in enumerate(X):
-        sd = float(curve[:, i].std(ddof=1))
-        at = ", ".join(f"{value:.4g}" for value in x)
-        rows.append([at, *(float(p[i]) for p in plugged), sd, float(centre[i]), float(plugged[-1][i]) / sd])
-    headers = ["at x =", "ML plugged in", "MAP plugged in", "posterior", "of its mean given (α, β)", "MAP / posterior"]
-    return Sheet("Standard deviation of the curve at five inputs", headers, rows)
-
-
-def _bands(family: Any, data: Any, W: Array, betas: Array, params: Any) -> Plot:
-    """The data, and two 95 % predictive bands: MAP plugged in, and the posterior's."""
-    X = _inputs(data, GRID)
-    x, curve = X[:, 0], W @ family.basis_functions(data).design(X).T
-    mean, half = curve.mean(axis=0), NORMAL_95 * np.sqrt(curve.var(axis=0) + (1 / betas).mean())
-    plugged, variance = family.predictive(params, data, X)
-    kept, sd = thinned(len(data.X), MARKS), np.sqrt(variance)
-    at = x.tolist()
-    return Plot(
-        "95 % predictive bands",
-        data.columns[0],
-        data.columns[-1],
+def choice_section(choice: ModelChoice) -> Supplement:
+    """Models by four criteria: table, picture, and what each of them asks."""
+    remarks = [f"{model.words}: {remark}" for model in choice.models for remark in model.remarks]
+    headers = [
+        "model",
+        "log evidence",
+        "± se",
+        "by",
+        "share",
+        "elpd",
+        "behind",
+        "± se",
+        "bad k",
+        "-BIC/2",
+        "-ICL/2",
+        "p",
+    ]
+    rows: list[list[str | float | None]] = [
         [
-            Series("posterior", "band", at, (mean - half).tolist(), (mean + half).tolist(), component=1),
-            Series("posterior mean", "line", at, mean.tolist(), component=1),
-            *(
-                Series("MAP plugged in" if z == 0 else "", "line", at, (plugged + z * sd).tolist(), component=0)
-                for z in (0, -NORMAL_95, NORMAL_95)
-            ),
-            Series("data", "points", data.X[kept, 0].tolist(), data.t[kept].tolist()),
-        ],
-    )
+            m.words,
+            _nats(m.log_evidence, 2),
+            _nats(m.evidence_se, 2),
+            m.evidence_by or None,
+            None if share is None else round(share, 3),
+            _nats(m.elpd, 2),
+            _nats(m.elpd_behind, 2),
+            _nats(m.elpd_behind_se, 2),
+            None if m.elpd is None else m.pareto_k,
+            _nats(m.half_bic, 2),
+            _nats(m.half_icl, 2),
+            m.n_parameters,
+        ]
+        for m, share in zip(choice.models, choice.shares, strict=True)
+    ]
+    note = "In nats; larger is better. share: posterior probability of the model if all were equally probable before. "
+    note += "behind: elpd below the best, with the standard error of that difference. bad k: rows whose elpd cannot be "
+    note += "trusted."
+    sheet = Sheet("Models side by side", headers, rows, note, digits=6)
+    several = len(choice.models) > 1 and len({m.n_components for m in choice.models}) == len(choice.models)
+    plots = [_curves(choice)] if several else []
+    return Supplement("How many components?", [*choice.verdict, *choice.notes, *remarks], [sheet], plots)
 
 
-def _precisions(alphas: Array, betas: Array, sides: dict[str, Any]) -> Plot:
-    """Posterior draws of (ln α, ln β) with the estimates of EM."""
-    kept = thinned(len(alphas), MARKS)
-    series = [Series("posterior draws", "points", np.log(alphas[kept]).tolist(), np.log(betas[kept]).tolist())]
-    for i, (name, params) in enumerate(sides.items()):
-        series.append(Series(name, "centers", [float(np.log(params.alpha))], [float(np.log(params.beta))], component=i))
-    return Plot("Posterior of the precisions", "ln α", "ln β", series)
+def _curves(choice: ModelChoice) -> Plot:
+    """Each criterion against K, less its largest value."""
+    series = []
+    for number, (criterion, (words, _)) in enumerate(ASKS.items()):
+        best = choice.best(criterion)
+        if best is None:
+            continue
+        top = getattr(best, criterion)
+        able = [m for m in choice.models if getattr(m, criterion) is not None]
+        x = [m.n_components + 0.04 * (number - 1.5) for m in able]  # apart, so that none hides another
+        y = [getattr(m, criterion) - top for m in able]
+        errors = {"log_evidence": "evidence_se", "elpd": "elpd_behind_se"}.get(criterion)
+        if errors is not None:
+            e = [ERRORS * (getattr(m, errors) or 0.0) for m in able]
+            low, high = ([v + side * w for v, w in zip(y, e, strict=True)] for side in (-1, 1))
+            series.append(Series("", "intervals", x, low, high, component=number))
+        series.append(Series("", "line", x, y, component=number))
+        series.append(Series(words, "points", x, y, component=number))
+    return Plot("", "number of components K", "nats below the best", series, whole_x=True)
