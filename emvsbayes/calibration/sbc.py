@@ -45,6 +45,7 @@ from emvsbayes.calibration.uniformity import (
     histogram,
 )
 from emvsbayes.core.checks import whole_number
+from emvsbayes.core.records import record_fields
 
 HERE = Path(__file__).parent
 SIMULATIONS = 200
@@ -134,7 +135,8 @@ def specification(model: Model, seed: int) -> dict[str, Any]:
     code = [bayes, bayes.with_name("em.py")]
     code += [root / "bayes" / f"{name}.py" for name in ("chains", "compiled", "twins")]
     code += [HERE / f"{name}.py" for name in ("ordering", "ranks", "simulation", "truths")]
-    return {"model": model, "seed": seed, "versions": cache.versions(), "code": sources(*code)}
+    what = {name: value for name, value in record_fields(model).items() if name not in ("title", "statement")}
+    return {"model": what, "seed": seed, "versions": cache.versions(), "code": sources(*code)}
 
 
 def result_of(model: Model, names: list[str], done: list[Simulation]) -> ModelResult:
