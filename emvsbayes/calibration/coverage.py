@@ -134,6 +134,7 @@ def size_result(setting: Setting, n: int, done: Sequence[Replicate]) -> SizeResu
         for method in METHODS
     ]
     ess = [replicate.ess for replicate in done]
+    reasons = {name: Counter(_reason(getattr(r, name)) for r in done) for name in ("ml", "map")}
     return SizeResult(
         rows=n,
         replicates=len(done),
