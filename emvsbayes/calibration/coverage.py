@@ -94,10 +94,9 @@ def _run(setting: Setting, replicates: int, seed: int, fresh: bool, say: Callabl
     missing = [(n, index) for n in setting.sizes for index in range(replicates) if index not in done[n]]
     if missing:
         kept = replicates * len(setting.sizes) - len(missing)
-        say(
-            f"{setting.name}: "
-            + (f"{kept} replicates are kept from an earlier run; compiling" if kept else "compiling")
-        )
+        if kept:
+            say(f"{setting.name}: {kept} replicates are kept from an earlier run")
+        say(f"{setting.name}: compiling")
         problem = setting.pose(setting.sizes[0])
         compiled = compile_twin(problem, problem.prior(setting.prior))
         experiments = {n: Experiment(setting, setting.pose(n), compiled, seed) for n in setting.sizes}
@@ -138,9 +137,7 @@ def size_result(setting: Setting, n: int, done: Sequence[Replicate]) -> SizeResu
     return SizeResult(
         rows=n,
         replicates=len(done),
-        missing={
-            name: dict(Counter(filter(None, (_reason(getattr(r, name)) for r in done)))) for name in ("ml", "map")
-        },
+        missing={name: {k: v for k, v in found.items() if k} for name, found in reasons.items()},
         cells=cells,
         ess=min(ess),
         typical_ess=float(np.median(ess)),

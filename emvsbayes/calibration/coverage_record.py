@@ -133,8 +133,8 @@ class Coverage:
             for size in (setting.sizes[0], setting.sizes[-1])[: len(setting.sizes)]:
                 worst = size.lowest("ml")
                 parts.append(
-                    f"at N = {size.rows} ML ± 2 SE holds the truth in {_percent(size.mean_coverage('ml'))} of cases (least "
-                    f"for {worst.quantity}, {_percent(worst.coverage)}), the posterior interval in "
+                    f"at N = {size.rows} ML ± 2 SE holds the truth in {_percent(size.mean_coverage('ml'))} of cases "
+                    f"(least for {worst.quantity}, {_percent(worst.coverage)}), the posterior interval in "
                     f"{_percent(size.mean_coverage('posterior'))}"
                 )
             found.append(f"{setting.title}: {'; '.join(parts)}.")
