@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emvsbayes import relabelling
     from emvsbayes.bayes.sampling import sample
+    from emvsbayes.calibration.coverage import coverage
+    from emvsbayes.calibration.coverage_record import Coverage
+    from emvsbayes.calibration.record import Calibration
+    from emvsbayes.calibration.sbc import sbc
     from emvsbayes.core.errors import InputError
     from emvsbayes.evidence.record import Evidence
     from emvsbayes.evidence.table import log_evidence
@@ -46,6 +50,10 @@ _HOME = {
     "FAMILIES": "emvsbayes.families",
     "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
+    "sbc": "emvsbayes.calibration.sbc",
+    "Calibration": "emvsbayes.calibration.record",
+    "coverage": "emvsbayes.calibration.coverage",
+    "Coverage": "emvsbayes.calibration.coverage_record",
     "log_evidence": "emvsbayes.evidence.table",
     "Evidence": "emvsbayes.evidence.record",
     "variational": "emvsbayes.vb.fitting",
@@ -55,6 +63,8 @@ _HOME = {
 __all__ = [
     "FAMILIES",
     "STUDIES",
+    "Calibration",
+    "Coverage",
     "Evidence",
     "Fit",
     "InputError",
@@ -62,6 +72,7 @@ __all__ = [
     "Stream",
     "VariationalFit",
     "compare",
+    "coverage",
     "fit",
     "held_out_score",
     "log_evidence",
@@ -70,6 +81,7 @@ __all__ = [
     "relabelling",
     "run",
     "sample",
+    "sbc",
     "select",
     "standard_errors",
     "variational",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -109,6 +110,7 @@ class Coverage:
     seed : int
     sampler : chains, tune, draws, and the starts of EM
     versions : of what the draws depend on
+    command : that makes it again, where there was one
     """
 
     settings: list[SettingResult]
@@ -116,6 +118,8 @@ class Coverage:
     seed: int
     sampler: dict[str, int]
     versions: dict[str, str]
+    command: str = ""
+    kind: Literal["coverage"] = "coverage"
     format: int = FORMAT
 
     def __getitem__(self, name: str) -> SettingResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -101,6 +102,7 @@ class Calibration:
     sampler : chains, tune, draws of a chain, the effective sample size asked for, the longest chain
     control : how much narrower the draws of the control are
     versions : of what the draws depend on
+    command : that makes it again, where there was one
     """
 
     models: list[ModelResult]
@@ -108,6 +110,8 @@ class Calibration:
     sampler: dict[str, int]
     control: float
     versions: dict[str, str]
+    command: str = ""
+    kind: Literal["sbc"] = "sbc"
     format: int = FORMAT
 
     def __getitem__(self, name: str) -> ModelResult:

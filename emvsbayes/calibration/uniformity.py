@@ -9,9 +9,9 @@ ECDF, sharper against smooth departures: at each z_j = j / R of the R = L + 1 po
     n F(z_j) = #{ranks < j}  ~  Binomial(n, z_j)
     γ = min_j 2 min{P(Bin ≤ n F(z_j)), P(Bin ≥ n F(z_j))}
 
-and the p-value is the share of uniform samples, simulated once for each (n, R), whose γ is as small, the ranks themselves
-counted in, so that it is never 0. The 5 % quantile in the place of γ makes a band that a uniform sample leaves anywhere
-with probability 5 %.
+and the p-value is the share of uniform samples, simulated once for each (n, R), whose γ is as small; the ranks
+themselves count as one of them, so that it is never 0. The 5 % quantile of γ makes a band that a uniform sample leaves
+anywhere with probability 5 %.
 
 Source: Säilynoja, Bürkner and Vehtari (2022), Graphical test for discrete uniformity and its applications in
 goodness-of-fit evaluation and multiple sample comparison, Statistics and Computing 32, 32, section 3.1.

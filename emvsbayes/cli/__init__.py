@@ -4,9 +4,10 @@ group     the group, exit codes, errors in one sentence
 options   what several commands ask
 fits      em, vb, select, simulate
 pages     list, run, compare, render
+calibration   sbc, coverage
 """
 
-from emvsbayes.cli import fits, pages
+from emvsbayes.cli import calibration, fits, pages
 from emvsbayes.cli.group import main
 
-__all__ = ["fits", "main", "pages"]
+__all__ = ["calibration", "fits", "main", "pages"]
