@@ -146,7 +146,8 @@ class Calibration:
         where = f"{lowest.name} of {model.name}, p = {lowest.p_value:.2g}"
         if self.rejected:
             named = ", ".join(f"{histogram.name} of {model.name}" for model, histogram in self.rejected)
-            first = f"{len(self.rejected)} of {total} rank histograms are rejected at {REJECTED:g}: {named}."
+            verb = "is" if len(self.rejected) == 1 else "are"
+            first = f"{len(self.rejected)} of {total} rank histograms {verb} rejected at {REJECTED:g}: {named}."
         else:
             first = f"None of {total} rank histograms is rejected at {REJECTED:g}; the smallest p-value is {where}."
         missed = [model.name for model in self.models if model not in self.control_models]

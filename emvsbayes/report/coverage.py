@@ -14,7 +14,7 @@ from emvsbayes.report.tables import Table
 def render_coverage(coverage: Coverage) -> str:
     """The page; the same for equal studies."""
     figures = {
-        setting.name: Drawing(Markup(figure.draw(setting)), figure.caption(setting), f"coverage-{setting.name}")
+        (name := f"coverage-{setting.name}"): Drawing(Markup(figure.draw(setting)), figure.caption(setting), name)
         for setting in coverage.settings
     }
     template = environment().get_template("coverage.html")

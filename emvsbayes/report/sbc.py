@@ -14,7 +14,7 @@ from emvsbayes.report.tables import Table
 def render_calibration(calibration: Calibration) -> str:
     """The page; the same for equal calibrations."""
     figures = {
-        model.name: Drawing(Markup(figure.draw(model)), figure.caption(model), f"ranks-{model.name}")
+        (name := f"ranks-{model.name}"): Drawing(Markup(figure.draw(model)), figure.caption(model), name)
         for model in calibration.models
     }
     template = environment().get_template("sbc.html")
