@@ -6,7 +6,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 OUT = reports
 ARGS =
 
-.PHONY: help report gallery test test-all lint clean
+.PHONY: help report gallery sbc coverage test test-all lint clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -17,6 +17,12 @@ report: $(VENV)/.installed-run ## the main job: Old Faithful, EM beside PyMC, to
 
 gallery: $(VENV)/.installed-run ## every study and the gallery page, to reports/
 	@$(BIN)/emvsbayes run --all --out $(OUT)
+
+sbc: $(VENV)/.installed-run ## simulation-based calibration of every PyMC twin, to reports/sbc/ (half an hour; goes on)
+	@$(BIN)/emvsbayes sbc --out $(OUT)/sbc $(ARGS)
+
+coverage: $(VENV)/.installed-run ## how often intervals hold the truth, to reports/coverage/ (half an hour; goes on)
+	@$(BIN)/emvsbayes coverage --out $(OUT)/coverage $(ARGS)
 
 test: $(VENV)/.installed-test ## the tests that run no sampler (more pytest options: ARGS="-k coins -x")
 	$(BIN)/python -m pytest -m "not sampling" $(ARGS)

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emvsbayes import posterior, relabelling
     from emvsbayes.bayes.sampling import sample
+    from emvsbayes.calibration.coverage import coverage
+    from emvsbayes.calibration.coverage_record import Coverage
+    from emvsbayes.calibration.record import Calibration
+    from emvsbayes.calibration.sbc import sbc
     from emvsbayes.core.errors import InputError
     from emvsbayes.evidence.record import Evidence
     from emvsbayes.evidence.table import log_evidence
@@ -50,6 +54,10 @@ _HOME = {
     "FAMILIES": "emvsbayes.families",
     "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
+    "sbc": "emvsbayes.calibration.sbc",
+    "Calibration": "emvsbayes.calibration.record",
+    "coverage": "emvsbayes.calibration.coverage",
+    "Coverage": "emvsbayes.calibration.coverage_record",
     "log_evidence": "emvsbayes.evidence.table",
     "Evidence": "emvsbayes.evidence.record",
     "variational": "emvsbayes.vb.fitting",
@@ -59,6 +67,8 @@ _HOME = {
 __all__ = [
     "FAMILIES",
     "STUDIES",
+    "Calibration",
+    "Coverage",
     "Evidence",
     "Fit",
     "InputError",
@@ -68,6 +78,7 @@ __all__ = [
     "VariationalFit",
     "compare",
     "compare_models",
+    "coverage",
     "fit",
     "held_out_score",
     "log_evidence",
@@ -77,6 +88,7 @@ __all__ = [
     "relabelling",
     "run",
     "sample",
+    "sbc",
     "select",
     "standard_errors",
     "variational",

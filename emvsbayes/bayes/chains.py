@@ -8,7 +8,9 @@ the two kinds disagree, R-hat says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from emvsbayes.core.alignment import label_classes, permute, shuffled
+from emvsbayes.core.checks import Array
 from emvsbayes.core.starts import restarts
 from emvsbayes.problem import Problem
 
 EM_STARTS = 20
 WITHIN = 15.0  # nats: a mode further below the best one holds next to no mass
 PROGRESS_MS = 200
+NUDGE = 1e-3  # of a start that the sampler refuses, in unconstrained coordinates
 
 
 def chain_starts(problem: Problem, prior: Any, chains: int, seed: int) -> list[Any]:
@@ -61,7 +65,7 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
         ):
             task = bars.add_task(f"  chain {chain}", total=draws + tune, note="")
             sampler = nutpie.sample(
-                replace(compiled, initial_point_func=lambda _, at=start: at.copy()),
+                replace(compiled, initial_point_func=_begin_at(start)),
                 draws=draws,
                 tune=tune,
                 chains=1,
@@ -84,6 +88,22 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
         return xr.concat(parts, dim="chain", combine_attrs="drop_conflicts", data_vars="all", join="override")
 
     return joined("posterior"), joined("sample_stats")
+
+
+def _begin_at(start: Array) -> Callable[[Any], Array]:
+    """Where a chain begins: at `start`, and a nudge away on every further attempt.
+
+    nutpie takes its first mass matrix from the gradient and refuses a point where an entry of it is exactly 0; binary
+    rows as starting values make such entries by coincidence.
+    """
+    attempts = count()
+
+    def point(seed: Any) -> Array:
+        if next(attempts) == 0:
+            return start.copy()
+        return start + NUDGE * np.random.default_rng(seed).standard_normal(len(start))
+
+    return point
 
 
 def _reporter(bars: Progress, task: Any) -> Any:

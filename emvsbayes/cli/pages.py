@@ -122,11 +122,10 @@ def compare_command(
 @click.option("--out", type=click.Path(path_type=Path), help="The page to write; index.html beside it by default.")
 def render_command(result: Path, out: Path | None) -> None:
     """Redraw the page of a result.json, without PyMC."""
-    from emvsbayes.report.page import render
-    from emvsbayes.studies.saving import PAGE, read_result, writable, write_text
+    from emvsbayes.studies.saving import PAGE, render_result, writable, write_text
 
     page = out or result.parent / PAGE
-    text = render(read_result(result))
+    text = render_result(result)
     writable(page.parent)
     click.echo(str(write_text(text, page)))
 

@@ -21,13 +21,15 @@ def pictures(comparison: Comparison) -> list[Raster]:
     return max(rows, key=len, default=[])[:PICTURES]
 
 
-def render_gallery(entries: Iterable[tuple[str, Comparison]]) -> str:
+def render_gallery(entries: Iterable[tuple[str, Comparison]], checks: Iterable[tuple[str, str, list[str]]] = ()) -> str:
     """The gallery page.
 
     Parameters
     ----------
     entries : pairs of a folder's name and the Comparison whose page is `<folder>/index.html`
         In the order in which the cards appear.
+    checks : triples of a folder's name, a title and sentences
+        Pages that check the package itself on simulated data: calibration and coverage.
 
     Returns
     -------
@@ -44,4 +46,8 @@ def render_gallery(entries: Iterable[tuple[str, Comparison]]) -> str:
         }
         for number, (folder, comparison) in enumerate(entries)
     ]
-    return environment().get_template("gallery.html").render(cards=cards, css=stylesheet(), fmt=fmt)
+    below = [
+        {"href": f"./{quote(folder)}/index.html", "title": title, "verdict": verdict}
+        for folder, title, verdict in checks
+    ]
+    return environment().get_template("gallery.html").render(cards=cards, checks=below, css=stylesheet(), fmt=fmt)

@@ -10,11 +10,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from emvsbayes.calibration.coverage_record import Coverage
+from emvsbayes.calibration.record import Calibration
 from emvsbayes.comparison.record import Comparison
 from emvsbayes.core.errors import InputError
 from emvsbayes.selection.record import Selection
 
 PAGE, RESULT, POSTERIOR, SELECTION = "index.html", "result.json", "posterior.nc", "selection.json"
+CHECKS = {
+    "sbc": ("Simulation-based calibration", Calibration),
+    "coverage": ("Do the intervals hold the truth?", Coverage),
+}
 
 
 def writable(folder: Path) -> Path:
@@ -73,6 +81,26 @@ def save_selection(selection: Selection, folder: Path) -> Path:
     return write_text(page, folder / PAGE)
 
 
+def save_calibration(calibration: Calibration, folder: Path) -> Path:
+    """Write a simulation-based calibration as a page and as data."""
+    from emvsbayes.report.sbc import render_calibration
+
+    return _save_page(render_calibration(calibration), calibration.to_json(), folder)
+
+
+def save_coverage(coverage: Coverage, folder: Path) -> Path:
+    """Write a coverage study as a page and as data."""
+    from emvsbayes.report.coverage import render_coverage
+
+    return _save_page(render_coverage(coverage), coverage.to_json(), folder)
+
+
+def _save_page(page: str, result: bytes, folder: Path) -> Path:
+    writable(folder)
+    write_text(result.decode(), folder / RESULT)
+    return write_text(page, folder / PAGE)
+
+
 def write_text(text: str, path: Path) -> Path:
     """A text file, whole or not at all; its folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,14 +126,47 @@ def read_result(path: Path) -> Comparison:
         raise InputError(f"{path}: {error}") from None
 
 
+def kind_of(path: Path) -> str:
+    """What a result.json says that it is; "comparison" where it says nothing."""
+
+    class Head(msgspec.Struct):
+        kind: str = "comparison"
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Head).kind
+    except msgspec.MsgspecError:
+        return "comparison"
+
+
+def render_result(path: Path) -> str:
+    """The page of a result.json, whatever it is of."""
+    from emvsbayes.report.coverage import render_coverage
+    from emvsbayes.report.page import render
+    from emvsbayes.report.sbc import render_calibration
+
+    kind = kind_of(path) if path.is_file() else "comparison"
+    try:
+        if kind == "sbc":
+            return render_calibration(Calibration.from_json(path.read_bytes()))
+        if kind == "coverage":
+            return render_coverage(Coverage.from_json(path.read_bytes()))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return render(read_result(path))
+
+
 def write_gallery(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
-    """index.html of a folder of reports: one card for each sub-folder with a result.json of this format."""
+    """index.html of a folder of reports: a card for each sub-folder with a result.json, studies first, then checks."""
     from emvsbayes.report.gallery import render_gallery
 
-    entries = []
+    entries, checks = [], []
     for path in sorted(folder.glob(f"*/{RESULT}")):
         try:
-            entries.append((path.parent.name, read_result(path)))
+            if (kind := kind_of(path)) in CHECKS:
+                title, record = CHECKS[kind]
+                checks.append((path.parent.name, title, record.from_json(path.read_bytes()).verdict))
+            else:
+                entries.append((path.parent.name, read_result(path)))
         except InputError as error:
             say(f"gallery: {path.parent.name} is left out: {error}")
-    return write_text(render_gallery(entries), folder / PAGE)
+    return write_text(render_gallery(entries, checks), folder / PAGE)
