@@ -1,4 +1,4 @@
-"""The command line.
+"""The command line: thin commands over the public functions; PyMC is imported by those that sample.
 
 group         the group, exit codes, errors in one sentence
 options       what several commands ask
