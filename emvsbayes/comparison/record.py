@@ -419,7 +419,11 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two answers to one question. `switching` is None where nothing was sampled."""
+    """Two answers to one question. `switching` is None where nothing was sampled.
+
+    `supplements` are the sections that only this study or family has; `further` those of every comparison that come
+    after the four questions: standard errors, and what is asked of a posterior.
+    """
 
     subject: Subject
     verdict: list[str]
@@ -433,6 +437,7 @@ class Comparison:
     listings: Listings
     provenance: Provenance
     supplements: list[Supplement] = field(default_factory=list)
+    further: list[Supplement] = field(default_factory=list)
     format: int = FORMAT
 
     def to_json(self) -> bytes:

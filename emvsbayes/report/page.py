@@ -1,8 +1,8 @@
 """`render`: a Comparison as one HTML page that needs nothing else: no network, no script, no font, no file.
 
-The order is that of a reader in a hurry: verdict, checks, the data and any supplements, then one section a question,
-each with what is asked, how to read the answer, its table and its figure; then the prior, the code, and how to do it
-again.
+The order is that of a reader in a hurry: verdict, checks, the data and what only this study shows, then one section a
+question, each with what is asked, how to read the answer, its table and its figure; then how sure each side is and what
+follows from the posterior; then the prior, the code, and how to do it again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def drawings(c: Comparison) -> dict[str, Drawing]:
     }
     if c.switching is not None:
         found["switching"] = (switching.draw(c.switching), switching.caption(c.switching, c.points.labels_resolved))
-    for number, extra in enumerate(c.supplements, 1):
+    for number, extra in enumerate([*c.supplements, *c.further], 1):
         name = f"supplement-{number}"
         found[name] = (supplement.draw(extra, name), "")
     return {name: Drawing(Markup(svg), caption, name) for name, (svg, caption) in found.items() if svg}

@@ -215,9 +215,9 @@ def assemble(
     for name in (*study.supplements, *([family.name] if family.name in SUPPLEMENTS else [])):
         say(f"supplement: {name}")
         supplements += SUPPLEMENTS[name](problem, study, fits, posterior)
-    supplements += compare_errors(problem, ml, map_, points, study.bootstrap, study.seed, say)
+    further = compare_errors(problem, ml, map_, points, study.bootstrap, study.seed, say)
     if posterior is not None:
-        supplements += compare_posterior(problem, ml, map_, posterior.relabelled, points, study.seed, say)
+        further += compare_posterior(problem, ml, map_, posterior.relabelled, points, study.seed, say)
     clock.lap("comparison")
 
     return Comparison(
@@ -237,6 +237,7 @@ def assemble(
         ),
         provenance=_provenance(study, problem, command, posterior, clock.seconds),
         supplements=supplements,
+        further=further,
     )
 
 
