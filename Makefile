@@ -25,7 +25,7 @@ coverage: $(VENV)/.installed-run ## how often intervals hold the truth, to repor
 	@$(BIN)/emvsbayes coverage --out $(OUT)/coverage $(ARGS)
 
 test: $(VENV)/.installed-test ## the tests that run no sampler (more pytest options: ARGS="-k coins -x")
-	$(BIN)/python -m pytest -m "not sampling" $(ARGS)
+	$(BIN)/python -m pytest -m "not sampling" -n auto --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.installed-test ## all tests, the samplers' too
 	$(BIN)/python -m pytest $(ARGS)
