@@ -97,7 +97,7 @@ def fields_of(dataset: Any, components: Components, without: Sequence[str] = ())
     found = {}
     for name, variable in dataset.data_vars.items():
         axes = components.of(variable.dims)
-        if not axes or name in without or not set(SAMPLE) <= set(variable.dims):
+        if not axes or name in without or not set(SAMPLE) <= set(variable.dims) or variable.dtype == bool:
             continue
         finite(variable, str(name))
         values = flat(variable)
