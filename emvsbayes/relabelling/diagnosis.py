@@ -98,7 +98,9 @@ class LabelDiagnosis:
 
     def summary(self) -> str:
         """A few lines to print."""
-        lines = [f"labels of {self.chains} x {self.draws} draws of {self.components} components, by {self.method}"]
+        lines = [
+            f"labels of {self.chains} x {self.draws} draws of {_counted(self.components, 'component')}, by {self.method}"
+        ]
         if self.labellings_possible > 1:
             lines += ["  chain  switches  mode" + ("  mean log posterior" if self.log_posterior else "")]
             for chain in range(self.chains):
