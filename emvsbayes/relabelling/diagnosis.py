@@ -11,10 +11,10 @@ Overlap is seen by two signs, because either alone can be quiet: the doubt in th
 and the disagreement of two algorithms that look at different things, parameters and allocations (`disagreement`).
 
 The limits come from 150 simulated posteriors of known labels (reports/benchmarks/relabelling.md; K = 2 to 6, neighbours
-1 to 3 deviations apart). Where the doubt was at most 0.01 and the disagreement at most 0.05 (`CLEAR`) nine cases in ten
-had at most 1 % of their draws under a wrong label, and no mean was off by more than 0.04 posterior standard deviations;
-where one of them reached 0.05 or 0.10 (`LOST`) half of the cases had 61 % wrong labels or more, and a mean off by 0.8 or
-more. Between the two were six cases, with 9 % and 0.25 at the median.
+1 to 3 deviations apart). Where the doubt was at most 0.01 and the disagreement at most 0.05 (`CLEAR`), nine cases in
+ten had at most 1 % of their draws under a wrong label, and means off by at most 0.04 posterior standard deviations;
+where one of them reached 0.05 or 0.10 (`LOST`), half of the cases had 61 % wrong labels or more, and a mean off by 0.8
+or more. Between the two were six cases, with 9 % and 0.25 at the median.
 """
 
 from __future__ import annotations
