@@ -25,6 +25,7 @@ from typing import Any
 CLEAR_DOUBT, CLEAR_DISAGREEMENT = 0.01, 0.05
 LOST_DOUBT, LOST_DISAGREEMENT = 0.05, 0.10
 SAME_HEIGHT = 0.05  # nats: modes closer than this are one mode
+SPOILED, APART = 1.05, 1.0  # times further apart; and so far that it is no noise about one place
 SHOWN = 6  # labellings listed in a summary
 
 
@@ -47,6 +48,8 @@ class LabelDiagnosis:
     slot_disagreements : the same for each slot of `method`, the largest over algorithms
     doubt, slot_doubts : expected share of draws under a wrong label, by the margins
     ties : share of draws whose second-best labelling has a probability of 0.1 or more
+    raw_separations, separations : how far apart each chain's components are by the labels of the sampler, and of
+        `method`: standard deviation of their means over that of the draws, for the clearest coordinate
     """
 
     method: str
@@ -66,6 +69,8 @@ class LabelDiagnosis:
     doubt: float
     slot_doubts: list[float]
     ties: float
+    raw_separations: list[float]
+    separations: list[float]
 
     @property
     def level(self) -> str:
@@ -94,7 +99,13 @@ class LabelDiagnosis:
             return ["One component: there are no labels to switch, and nothing to do."]
         if self.labellings_possible == 1:
             return ["Every component is of a class of its own: no label is arbitrary, and nothing is to be renamed."]
-        return [self._seen(), *self._in_modes(), *self._in_overlap(), self._advice()]
+        return [self._seen(), *self._worse(), *self._in_modes(), *self._in_overlap(), self._advice()]
+
+    @property
+    def spoiled(self) -> list[int]:
+        """Chains whose components the sampler's own labels keep further apart than `method` does."""
+        pairs = zip(self.raw_separations, self.separations, self.switches, strict=True)
+        return [chain for chain, (raw, new, moved) in enumerate(pairs) if moved and raw > max(APART, SPOILED * new)]
 
     def summary(self) -> str:
         """A few lines to print."""
@@ -118,7 +129,13 @@ class LabelDiagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with the level and the sentences."""
-        return {**asdict(self), "level": self.level, "confused": self.confused, "sentences": self.sentences}
+        return {
+            **asdict(self),
+            "level": self.level,
+            "confused": self.confused,
+            "spoiled": self.spoiled,
+            "sentences": self.sentences,
+        }
 
     def _seen(self) -> str:
         visited = f"{self.labellings_visited} of the {self.labellings_possible} labellings occur"
@@ -129,6 +146,15 @@ class LabelDiagnosis:
             return f"No chain changed its labelling, and {visited}: the chains sit under different labels."
         total, chains = sum(self.switches), _counted(len(moved), "chain")
         return f"The labelling changed {_counted(total, 'time')} within {chains}; {visited}."
+
+    def _worse(self) -> list[str]:
+        if not self.spoiled:
+            return []
+        where = f"chain{'' if len(self.spoiled) == 1 else 's'} {', '.join(map(str, self.spoiled))}"
+        return [
+            f"In {where} the sampler's own labels keep the components further apart than {self.method} does: there the "
+            f"labels did not switch, and it is {self.method} that errs. Use another method, or name the allocations."
+        ]
 
     def _in_modes(self) -> list[str]:
         if len(set(self.modes)) == 1:
