@@ -235,3 +235,8 @@ def test_public_names_are_what_they_say():
         assert name in dir(emvsbayes)
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         emvsbayes.nothing_of_the_kind  # noqa: B018
+
+
+def test_relabelling_arrays_loads_neither_xarray_nor_a_sampler():
+    code = "from emvsbayes.relabelling import relabel_draws; relabel_draws({'m': [[1.0, 2.0]]}, method='constraint')"
+    assert not loaded_after(code) & (HEAVY | {"pandas", "sklearn"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from inspect import cleandoc
 from typing import Any
 
 import click
@@ -59,7 +60,7 @@ def command(function: Callable[..., int | None]) -> click.Command:
             sys.exit(2)
         sys.exit(code or 0)
 
-    run.__doc__ = str(function.__doc__) + CODES
+    run.__doc__ = cleandoc(str(function.__doc__)) + CODES
     return main.command(function.__name__.removesuffix("_command"), cls=_Recorded)(run)
 
 

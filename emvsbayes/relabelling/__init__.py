@@ -1,6 +1,6 @@
 """Label switching: a mixture posterior has K! copies of everything, and a sampler may visit several.
 
-Algorithms take arrays and return permutations; `relabel` applies them to any ArviZ DataTree, every variable at once.
+Algorithms take arrays and return permutations; `relabel` applies them to any tree of draws, every variable at once.
 
     constraint         sort the components by one coordinate of one field
     pra                the order nearest to a pivot in parameter space (Marin, Mengersen and Robert 2005)
@@ -11,12 +11,20 @@ Algorithms take arrays and return permutations; `relabel` applies them to any Ar
     data-based         groups of rows to the slots whose rows look alike (Rodriguez and Walker 2014)
     sjw                EM with the permutation as missing datum (Sperrin, Jaki and Wit 2010)
 
-`ecr` towards an EM fit is the default: EM's components and the draws' then share their names, one assignment problem a
-draw is all there is, and no start can mislead it. Without a fit, stephens where allocation probabilities are at hand
-and ecr-iterative-1 where only allocations are. All eight stand side by side in Papastamoulis (2016), J. Stat. Software
-69, Code Snippet 1.
+The default is `ecr` towards an EM fit where there is one: EM's components and the draws' then share their names, one
+assignment problem a draw is all there is, and no start can mislead it. Without a fit it is stephens where allocation
+probabilities are at hand, ecr-iterative-1 where only allocations are, and pra where only parameters are. The evidence
+is reports/benchmarks/relabelling.md, 150 posteriors of known labels: at 3 standard deviations between components every
+algorithm but the constraint brings 99.8 % of the draws back or more; at 2 ecr, stephens, sjw and pra 88 to 91 %, the
+iterative versions of ecr 86, the constraint 62; at 1 none brings back half. data-based did best where components are
+clouds (92 % at 2), but needs the rows, and it alone erred on two components about one centre.
 
-Some summaries need no labels: `coclustering`, `occupied` and `point_partition`.
+All eight stand side by side in Papastamoulis (2016), J. Stat. Software 69, Code Snippet 1.
+
+    diagnose_labels      before the cure: switches, modes that are no relabellings, overlap; is there anything to cure?
+    relabel              a tree of draws under one labelling; relabelling_report says what that did
+    permute_at_random    the opposite: every draw under a random labelling, so that all copies are alike
+    coclustering, occupied, point_partition    summaries that need no labels
 """
 
 from emvsbayes.relabelling.coclustering import coclustering

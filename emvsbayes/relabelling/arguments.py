@@ -33,8 +33,17 @@ def checked_probabilities(probabilities: ArrayLike, s: int, k: int) -> Array:
     r = real_array(probabilities, "probabilities", ndim=3)
     if r.shape[0] != s or r.shape[2] != k or r.shape[1] == 0:
         raise InputError(f"probabilities must have shape ({s}, N, {k}) with N > 0; they have {r.shape}.")
-    if r.min() < 0 or (np.abs(r @ np.ones(k) - 1) > SUM_TOLERANCE).any():
-        raise InputError("probabilities must be >= 0 and add to 1 over the components in every row of every draw.")
+    totals = r @ np.ones(k)
+    wrong = np.abs(totals - 1) > SUM_TOLERANCE
+    if r.min() < 0:
+        wrong |= (r < 0).any(axis=2)
+    if wrong.any():
+        draw, row = np.argwhere(wrong)[0]
+        what = f"add to {totals[draw, row]:.6g}" if r[draw, row].min() >= 0 else f"hold {r[draw, row].min():.6g}"
+        raise InputError(
+            f"probabilities must be >= 0 and add to 1 over the components; in draw {draw}, row {row} they {what}: "
+            "divide them by their sum, or name the axis of components."
+        )
     return np.ascontiguousarray(np.swapaxes(r, 1, 2))
 
 

@@ -77,8 +77,9 @@ def components_of(dataset: Any, dim: str | Sequence[str] = DIM) -> Components:
         )
     sizes = {name: there[name] for name in named}
     if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name} ({size})" for name, size in sizes.items())
         raise InputError(
-            f"component dimensions must have one size, the number of components; these have {sizes}: leave out the one "
+            f"component dimensions must have one size, the number of components; these are {listed}: leave out the one "
             "that counts something else."
         )
     k = sizes[named[0]]
@@ -97,7 +98,7 @@ def fields_of(dataset: Any, components: Components, without: Sequence[str] = ())
     found = {}
     for name, variable in dataset.data_vars.items():
         axes = components.of(variable.dims)
-        if not axes or name in without or not set(SAMPLE) <= set(variable.dims):
+        if not axes or name in without or not set(SAMPLE) <= set(variable.dims) or variable.dtype == bool:
             continue
         finite(variable, str(name))
         values = flat(variable)
@@ -125,8 +126,9 @@ def finite(variable: Any, name: str) -> None:
         at = np.argwhere(bad)[0]
         index = f"[{', '.join(map(str, at[2:]))}]" if len(at) > 2 else ""
         raise InputError(
-            f"{name}{index} is {ordered.values[tuple(at)]} in chain {at[0]}, draw {at[1]} (counted from 0; "
-            f"{int(bad.sum())} such numbers in all); drop those draws, or find out why the sampler made them."
+            f"{name}{index} is {ordered.values[tuple(at)]} in chain {at[0]}, draw {at[1]} (counted from 0)"
+            f"{f', one of {bad.sum()} such numbers' if bad.sum() > 1 else ''}; drop such draws, or find out why the "
+            "sampler made them."
         )
 
 

@@ -1,4 +1,4 @@
-"""Chains in different modes that are no relabellings of one another, told from the relabelled draws alone.
+"""Chains in different modes that are no relabellings of one another, told from the draws alone.
 
 For chains c and c' with means m and variances v of every coordinate j of every component,
 
@@ -8,6 +8,10 @@ in standard deviations within a chain: whatever global renaming g is chosen, som
 renaming is that with the smallest sum of squares, one assignment problem; it need not be the one with the smallest
 maximum, so that the gap is an upper bound of the definition.) Two chains are of one mode where their gap is at most
 `FAR` or a chain of chains joins them.
+
+Both the draws as sampled and the relabelled ones are asked, and the larger gap counts: where no chain switches, the raw
+draws are the clearer witness, as an algorithm may mislabel them; a chain that switches has a wide spread in the raw
+draws and no large gap (at most sqrt(2 p / (1 - p)) <= 1.5 where a share p <= 1/2 of its draws is under other labels).
 
 FAR = 3. Two chains of one mode differ by sampling: sqrt(2 / ESS) deviations a coordinate, 0.6 for an ESS of 5 each, and
 the largest of 30 such coordinates below 2 in nearly all cases. Chains 3 deviations apart share 13 % of their mass,
@@ -39,6 +43,18 @@ def chain_gaps(fields: Mapping[str, Array], classes: Integers) -> Array:
             slots = assignment(-(np.minimum(apart, 1e6) ** 2).sum(axis=2), classes)
             gaps[a, b] = gaps[b, a] = apart[slots, np.arange(len(slots))].max()
     return gaps
+
+
+def separations(fields: Mapping[str, Array]) -> Array:
+    """How far apart the components of each chain are, (C,), from fields (C, draws, K, …).
+
+    The standard deviation of the component means over that of the draws about them, for the coordinate where it is
+    largest. Labels that switch bring the means together; a relabelling that errs does so too.
+    """
+    coordinates = np.concatenate([v.reshape(*v.shape[:3], -1) for v in fields.values()], axis=3)
+    between, within = coordinates.mean(axis=1).std(axis=1), coordinates.std(axis=1).mean(axis=1)  # (C, J)
+    moving = within > 1e-12 * np.abs(coordinates).max(axis=(0, 1, 2))
+    return np.divide(between, within, out=np.zeros_like(between), where=moving).max(axis=1)
 
 
 def grouped(gaps: Array, far: float = FAR) -> list[int]:

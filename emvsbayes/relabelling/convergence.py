@@ -166,8 +166,9 @@ def rhat_ess(before: Array, after: Array) -> tuple[float | None, float | None, f
 
     if not np.isfinite([before, after]).all() or before.shape[1] < 4:  # ranks hide an infinite draw
         return None, None, None, None
-    found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
-    found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
+    with np.errstate(divide="ignore", invalid="ignore"):  # chains that stand still
+        found = [array_stats.rhat(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
+        found += [array_stats.ess(draws, chain_axis=0, draw_axis=1) for draws in (before, after)]
     a, b, c, d = (float(np.squeeze(value)) if np.isfinite(value).all() else None for value in found)
     return a, b, c, d
 

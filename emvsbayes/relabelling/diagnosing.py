@@ -13,7 +13,7 @@ from emvsbayes.core.checks import row_weights as checked_weights
 from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling import arguments
 from emvsbayes.relabelling.assignments import assignments, n_permutations
-from emvsbayes.relabelling.chain_modes import chain_gaps, grouped
+from emvsbayes.relabelling.chain_modes import chain_gaps, grouped, separations
 from emvsbayes.relabelling.diagnosis import LabelDiagnosis
 from emvsbayes.relabelling.disagreement import disagreement
 from emvsbayes.relabelling.draws import relabel_draws
@@ -105,7 +105,11 @@ def diagnose_draws(
     close = margins(gains, best, groups)
     moves = found.reshape(chains, -1, k)
     visited = Counter(map(tuple, found.tolist()))
-    far = _gaps(relabelled, chains, groups)
+    raw_chains, new_chains = _by_chain(fields, chains), _by_chain(relabelled, chains)
+    enough = chains > 1 and s // chains >= DRAWS_FOR_MODES
+    far = np.zeros((chains, chains))
+    if enough:
+        far = np.maximum(chain_gaps(raw_chains, groups), chain_gaps(new_chains, groups))
     height = None if log_posterior is None else np.reshape(np.asarray(log_posterior, dtype=np.float64), (chains, -1))
     return LabelDiagnosis(
         method=first,
@@ -125,6 +129,8 @@ def diagnose_draws(
         doubt=float(close.doubt.mean()),
         slot_doubts=close.slot_doubts.mean(axis=0).tolist(),
         ties=float((close.doubt > TIE).mean()),
+        raw_separations=separations(raw_chains).tolist(),
+        separations=separations(new_chains).tolist(),
     )
 
 
@@ -162,8 +168,5 @@ def _gains(rows: Rows | None, relabelled: Mapping[str, Array], fields: Mapping[s
     return gains_towards(columns, target)
 
 
-def _gaps(relabelled: Mapping[str, Array], chains: int, classes: Integers) -> Array:
-    by_chain = {name: v.reshape(chains, -1, *v.shape[1:]) for name, v in relabelled.items()}
-    if chains == 1 or next(iter(by_chain.values())).shape[1] < DRAWS_FOR_MODES:
-        return np.zeros((chains, chains))
-    return chain_gaps(by_chain, classes)
+def _by_chain(fields: Mapping[str, Array], chains: int) -> dict[str, Array]:
+    return {name: v.reshape(chains, -1, *v.shape[1:]) for name, v in fields.items()}

@@ -10,7 +10,8 @@ replaced by its expectation, Σ_k r_n,p(k)(s) r*_nk: a draw whose rows lie betwe
 knows. Source: Papastamoulis and Iliopoulos (2010), An artificial allocations based solution to the label switching
 problem, JCGS 19, 313-331.
 
-The iterative versions (the same paper; Rodriguez and Walker 2014, JCGS 23, 25-45) need no pivot:
+The iterative versions (1 also in Rodriguez and Walker 2014, JCGS 23, 25-45; 2 in Papastamoulis 2014, Handling the label
+switching problem in latent class models via the ECR algorithm, Comm. Stat. Simul. Comput. 43, 913-927) need no pivot:
 
     1    z*_n = the most frequent label of row n in the relabelled draws
     2    z*_n = argmax_k of the mean of the relabelled probabilities p_nk(s)

@@ -168,5 +168,5 @@ def rows_of_tree(tree: Any, data: Any, n: int) -> Array:
 def no_nan(dataset: Any, components: Components) -> None:
     """Raise at the first draw of a variable with a component dimension that is no number."""
     for name, variable in dataset.data_vars.items():
-        if components.of(variable.dims) and {"chain", "draw"} <= set(variable.dims):
+        if components.of(variable.dims) and {"chain", "draw"} <= set(variable.dims) and variable.dtype != bool:
             finite(variable, str(name))

@@ -18,11 +18,10 @@ copies, ±μ on average with variance σ² about either. Under normality
 
     |δ| is a folded normal,   and   P(the other labelling | margin) = 1 / (1 + exp(2 μ margin / σ²))   =: doubt
 
-with μ, σ by maximum likelihood. The mean doubt is the share of draws
-that must be expected to bear a wrong label, at the least: an algorithm that has cut one cloud in two has made its own
-margins look cleaner than they are (on simulated draws the share is two to four times the doubt, see
-`tests/benchmarks/relabelling.py`). A draw with doubt above 0.1 is called a tie. Well separated copies have μ >> σ and
-no doubt.
+with μ, σ by maximum likelihood. The mean doubt is the share of draws that must be expected to bear a wrong label at the
+least: an algorithm that has cut one cloud in two has made its own margins look cleaner than they are, and on simulated
+draws of known labels the share was several times the doubt. A draw with doubt above 0.1 is called a tie. Well separated
+copies have μ >> σ and no doubt.
 
 Sources: Floyd (1962), Algorithm 97, Comm. ACM 5, 345; Murty (1968), An algorithm for ranking all the assignments in
 order of increasing cost, Operations Research 16, 682-687; Leone, Nelson and Nottingham (1961), The folded normal

@@ -38,6 +38,8 @@ def given_by_fit(
 ) -> Given:
     """What a tree and a fit of the same model give; the data are those of the tree unless others are given."""
     dataset, family = posterior_of(tree), fit.family
+    if "components" not in family.capabilities:
+        raise InputError(f"a fit of {family.name} has no components, so that its draws bear no labels to relabel.")
     missing = set(record_fields(fit.params)) - family.fixed - set(dataset.data_vars)
     if missing:
         raise InputError(f"the draws hold no {', '.join(sorted(missing))}; the pivot must be a fit of the same model.")

@@ -23,7 +23,6 @@ from emvsbayes.evidence.unconstrained import unconstrained
 from emvsbayes.fitting import fit_problem
 from emvsbayes.problem import Problem, pose
 
-FIELDS = ("weights", "means")
 STOP = Stop(tol=1e-10, max_passes=5000)
 
 
@@ -37,6 +36,7 @@ class Case:
     probabilities: Array
     allocations: Integers
     log_posterior: Array
+    problem: Problem
     fit: Any
     turns: Integers
 
@@ -59,17 +59,6 @@ class Case:
         params = replace(self.fit.params, **fields)
         return self.fit.family.e_step(params, self.problem.data).responsibilities
 
-    @property
-    def problem(self) -> Problem:
-        return posed(self.data, len(self.fit.params.weights))
-
-
-def posed(x: Array, k: int) -> Problem:
-    """K unit normals in the plane."""
-    return pose(
-        "gaussian_mixture", x, n_components=k, settings={"covariance": "spherical"}, fixed={"covariances": np.ones(k)}
-    )
-
 
 def simulate(k: int, apart: float, rows: int, *, equal: bool = True, draws: int = 400, seed: int = 0) -> Case:
     """A case whose posterior has a regular mode near the truth; seeds are tried one after another."""
@@ -86,14 +75,32 @@ def _simulate(k: int, apart: float, rows: int, equal: bool, draws: int, rng: np.
     means = apart / (2 * np.sin(np.pi / k)) * np.column_stack([np.cos(angles), np.sin(angles)])
     weights = np.full(k, 1 / k) if equal else np.arange(1, k + 1) / (k * (k + 1) / 2)
     x = means[rng.choice(k, rows, p=weights)] + rng.normal(size=(rows, 2))
-    problem = posed(x, k)
-    fit = fit_problem(problem, prior=problem.prior("default"), start={"weights": weights, "means": means}, stop=STOP)
+    options = {"settings": {"covariance": "spherical"}, "fixed": {"covariances": np.ones(k)}}
+    return _drawn(
+        x, pose("gaussian_mixture", x, n_components=k, **options), {"weights": weights, "means": means}, draws, rng
+    )
+
+
+def crossed(rows: int, *, draws: int = 300, seed: int = 0) -> Case:
+    """Two normals about one centre, correlated 0.9 and -0.9, all parameters free: only their shapes tell them apart."""
+    rng = np.random.default_rng([seed, rows])
+    shapes = np.array([[[1.0, 0.9], [0.9, 1.0]], [[1.0, -0.9], [-0.9, 1.0]]])
+    x = np.stack([rng.multivariate_normal([0.0, 0.0], shapes[z]) for z in rng.integers(0, 2, rows)])
+    start = {"weights": [0.5, 0.5], "means": np.zeros((2, 2)), "covariances": shapes}
+    return _drawn(x, pose("gaussian_mixture", x, n_components=2), start, draws, rng)
+
+
+def _drawn(x: Array, problem: Problem, start: Any, draws: int, rng: np.random.Generator) -> Case:
+    """Draws of the normal approximation at the MAP fit from `start`."""
+    fit = fit_problem(problem, prior=problem.prior("default"), start=start, stop=STOP)
     target = unconstrained(problem)
     at, information = mode(target, problem.family.to_vector(fit.params))
     vectors = rng.multivariate_normal(at, np.linalg.inv(information), draws)
     params = [problem.family.from_vector(v, fit.params) for v in vectors]
-    straight = {name: np.stack([record_fields(p)[name] for p in params]) for name in FIELDS}
+    free = [name for name in record_fields(fit.params) if name not in problem.family.fixed]
+    straight = {name: np.stack([record_fields(p)[name] for p in params]) for name in free}
     r = np.stack([problem.family.e_step(p, problem.data).responsibilities for p in params])
-    z = (r.cumsum(axis=2) < rng.random((draws, rows, 1))).sum(axis=2).clip(0, k - 1)
+    k = r.shape[2]
+    z = (r.cumsum(axis=2) < rng.random((draws, len(x), 1))).sum(axis=2).clip(0, k - 1)
     turns = np.stack([rng.permutation(k) for _ in range(draws)])
-    return Case(x, straight, r, z, target.many(vectors), fit, turns)
+    return Case(x, straight, r, z, target.many(vectors), problem, fit, turns)

@@ -121,8 +121,6 @@ def test_the_page_shows_both_and_needs_no_file(call, file, here):
     for text in ("<svg", "Labels of stan.nc", "chain 1, after", "Relabel before summarising", "R‑hat before"):
         assert text in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    call("relabel", file, *STAN, "--probabilities", "p", "--page", "again.html")
-    assert (here / "again.html").read_text() == page
 
 
 def test_it_never_imports_a_sampler(process, file):

@@ -272,3 +272,37 @@ def test_the_climbs_of_em_tell_which_mode_a_chain_is_in():
     assert found.level == "modes"
     assert f"EM from there ends at a log posterior of {heights[1]:.2f}" in found.summary()
     assert diagnose_labels(tree, pivot=fits[0], dim="k", climb=False).mode_log_posterior is None
+
+
+def test_an_algorithm_that_spoils_steady_chains_is_found_out():
+    """Chains that never switch, one in another mode: pra towards a poor pivot mixes what the sampler kept apart."""
+    rng = np.random.default_rng(0)
+    means = np.array([0.0, 2.5, 9.0]) + rng.normal(size=(4, 300, 3))
+    means[2] += [6.0, 0.0, 0.0]
+    weights = rng.dirichlet([20.0] * 3, (4, 300))
+    for c in range(4):
+        order = rng.permutation(3)
+        means[c], weights[c] = means[c][:, order], weights[c][:, order]
+    draws = {"means": means.reshape(1200, 3), "weights": weights.reshape(1200, 3)}
+    found = diagnose_draws(draws, chains=4, log_posterior=rng.normal(size=1200))
+    assert found.spoiled == [0, 1, 2, 3]
+    assert found.modes == [0, 0, 1, 0]
+    assert found.level == "modes"
+    assert "it is pra that errs" in found.summary()
+    good = diagnose_draws(draws, chains=4, method="constraint:means")
+    assert good.spoiled == []
+
+
+@pytest.mark.parametrize("apart", [0.5, 2.0, 4.0, 30.0])
+def test_no_algorithm_is_blamed_for_chains_that_switch(apart):
+    for k in (2, 3):
+        assert diagnose_draws(**case(apart, k=k)[0]).spoiled == []
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5])
+def test_a_chain_that_switches_now_and_then_is_no_mode_of_its_own(share):
+    rng = np.random.default_rng(1)
+    means = np.array([0.0, 50.0, 100.0]) + rng.normal(size=(2, 400, 3))
+    swapped = rng.random(400) < share
+    means[1, swapped] = means[1, swapped][:, [1, 0, 2]]
+    assert diagnose_draws({"means": means.reshape(800, 3)}, chains=2).modes == [0, 0]

@@ -245,13 +245,13 @@ BAD = {
     "no dimension": (plain, {}, ["'component'", "mu_dim_0 (3)", "p_dim_0 (30)"]),
     "a wrong dimension": (plain, {"dim": ("mu_dim_0", "nu")}, ["'nu'", "theta_dim_0 (3)"]),
     "no name": (plain, {"dim": ()}, ["mu_dim_0 (3)"]),
-    "sizes that differ": (plain, {"dim": ("mu_dim_0", "mu_dim_1")}, ["'mu_dim_0': 3", "'mu_dim_1': 2"]),
+    "sizes that differ": (plain, {"dim": ("mu_dim_0", "mu_dim_1")}, ["mu_dim_0 (3)", "mu_dim_1 (2)"]),
     "a variable that is not there": (plain, {"dim": STAN, "probabilities": "q"}, ["'q'", "theta"]),
     "probabilities without components": (plain, {"dim": "mu_dim_0", "probabilities": "p"}, ["'p'", "p_dim_1", "too"]),
     "shares that do not add to 1": (
         lambda: spoiled("p", (0, 0, 0, 0), 0.9999),
         {"dim": STAN, "probabilities": "p"},
-        ["add to 1"],
+        ["add to 1", "draw 0, row 0"],
     ),
     "a NaN draw": (
         lambda: spoiled("mu", (1, 7, 2, 0), np.nan),

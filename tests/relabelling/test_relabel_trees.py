@@ -369,3 +369,21 @@ def test_a_fit_of_another_family_or_of_other_columns_is_refused():
     three = eb.fit("gaussian_mixture", X, n_components=3, n_starts=2, prior="default")
     with pytest.raises(eb.InputError):
         eb.relabel(plane, pivot=three)
+
+
+def test_a_family_without_components_has_no_labels():
+    rng = np.random.default_rng(11)
+    fit = eb.fit("linear_evidence", np.column_stack([rng.normal(size=(20, 2)), rng.normal(size=20)]))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"alpha": (("chain", "draw"), np.ones((2, 5)))})})
+    with pytest.raises(eb.InputError, match="linear_evidence has no components"):
+        eb.relabel(tree, pivot=fit)
+
+
+def test_labels_held_as_values_follow_the_fit():
+    fit, tree, straight, turns = coins(np.random.default_rng(12))
+    z = np.random.default_rng(13).integers(0, 2, (CHAINS, DRAWS, 5))
+    raw = np.stack([[np.argsort(turns[c, d])[z[c, d]] for d in range(DRAWS)] for c in range(CHAINS)])
+    tree["posterior"] = tree["posterior"].to_dataset().assign(z=(("chain", "draw", "obs_id"), raw))
+    after = eb.relabel(tree, pivot=fit, allocations="z")["posterior"]
+    np.testing.assert_array_equal(after["z"], z)
+    np.testing.assert_array_equal(after["probs"], straight["probs"])
