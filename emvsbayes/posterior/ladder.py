@@ -21,7 +21,7 @@ from emvsbayes.core.checks import Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.scalars import Scalar, scalars
 from emvsbayes.fitting import fit_problem
-from emvsbayes.posterior.draws import Draws
+from emvsbayes.posterior.draws import Draws, problem_of
 from emvsbayes.posterior.log_prior import log_prior
 from emvsbayes.posterior.record import LEVEL, Ladder, Rung
 from emvsbayes.posterior.reweighting import Weighted, reweighted
@@ -53,9 +53,8 @@ def scaled_prior(family: Any, prior: Any, strength: float) -> Any:
 
 
 def ladder(
-    problem: Problem,
+    draws: Draws,
     fit: Any,
-    draws: Draws | None,
     *,
     strengths: Sequence[float] = STRENGTHS,
     draw_at: DrawAt | None = None,
@@ -65,12 +64,10 @@ def ladder(
 
     Parameters
     ----------
-    problem : Problem
-        From `emvsbayes.problem.pose`.
+    draws : Draws
+        Under the prior of the fit, and relabelled to it.
     fit : Fit
-        MAP, of the same problem; its prior is strength 1, and its labels are those of every rung.
-    draws : Draws or None
-        Under the prior of the fit and relabelled to it; None leaves the modes alone.
+        MAP, of the same model; its prior is strength 1, and its labels are those of every rung.
     strengths : numbers above 0
     draw_at : callable, optional
         A prior record -> relabelled `Draws` under it, for rungs that reweighting does not reach; without it their
@@ -82,7 +79,27 @@ def ladder(
     -------
     Ladder
         Rungs from weak to strong.
+
+    Raises
+    ------
+    InputError
+        Where the fit has no prior, or a strength leaves none.
     """
+    return ladder_of(
+        problem_of(draws.family, draws.data, draws.like), fit, draws, strengths=strengths, draw_at=draw_at, seed=seed
+    )
+
+
+def ladder_of(
+    problem: Problem,
+    fit: Any,
+    draws: Draws | None,
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    draw_at: DrawAt | None = None,
+    seed: int = 0,
+) -> Ladder:
+    """`ladder` of a problem that is already posed; without draws the modes alone."""
     if fit.prior is None:
         raise InputError("a ladder scales a prior, and this fit has none; fit with prior='default', or give one.")
     family, data = problem.family, problem.data
