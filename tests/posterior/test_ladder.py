@@ -81,7 +81,7 @@ def test_the_weak_end_is_maximum_likelihood_and_the_strong_end_the_prior():
 
 
 def test_modes_means_and_intervals_of_one_coin_are_exact():
-    problem, fit, draws = coin()
+    _, fit, draws = coin()
     found = ladder(draws, fit, strengths=STRENGTHS)
     assert [rung.strength for rung in found.rungs] == list(STRENGTHS)
     for rung in found.rungs:

@@ -85,8 +85,8 @@ def _met(found: Ladder) -> list[str]:
     said = f"At λ = {', '.join(f'{strength:.3g}' for strength in met)} the mode has components that are one."
     if any(r.mean for r in found.rungs):
         said += (
-            " Under the posterior they still differ, and keep the names of the components of λ = 1 with which they share "
-            "most rows."
+            " Under the posterior they still differ, and keep the names of the components of λ = 1 with which they "
+            "share most rows."
         )
     return [said]
 
