@@ -30,13 +30,19 @@ def test_evidence_and_masses_are_those_of_exact_draws(setting):
         assert row.log_evidence == pytest.approx(exact.log_evidence)
         assert row.source == "exact"
         rng = np.random.default_rng(0)
-        parts = [exact.parts[i].covariances for i in rng.choice(len(exact.parts), 4000, p=np.exp(exact.log_weights))]
-        draws = [part.scale.ravel() / 2 / rng.gamma(part.dof / 2) for part in parts]
-        smallest = np.min(draws, axis=1) / float(problem.data.covariance[0, 0])
+        picked = rng.choice(len(exact.parts), 4000, p=np.exp(exact.log_weights))
+        parts = [exact.parts[i].covariances for i in picked]
+        draws = np.array([part.scale.ravel() / 2 / rng.gamma(part.dof / 2) for part in parts])
+        z = np.stack(np.unravel_index(picked, (2,) * 7), axis=1)
+        filled = np.stack([(z == k).any(axis=1) for k in range(2)], axis=1)
+        variance = float(problem.data.covariance[0, 0])
+        smallest = draws.min(axis=1) / variance
+        smallest_filled = np.where(filled, draws, np.inf).min(axis=1) / variance
         for t, mass, occupied in zip(found.thresholds, row.mass, row.occupied, strict=True):
             se = np.sqrt(max(mass * (1 - mass), 1e-4) / 4000)
             assert abs((smallest < t).mean() - mass) < 4 * se
-            assert occupied <= mass + 1e-12
+            se = np.sqrt(max(occupied * (1 - occupied), 1e-4) / 4000)
+            assert abs((smallest_filled < t).mean() - occupied) < 4 * se
 
 
 def test_the_share_of_empty_components_is_that_of_allocations(setting):
