@@ -7,6 +7,7 @@ from cases import FIVE_TRIALS, OLD_FAITHFUL, blobs
 from exact_draws import exact_draws, stacked
 
 import emvsbayes as eb
+from emvsbayes.comparison import certainty
 from emvsbayes.comparison.certainty import certainty_section
 from emvsbayes.comparison.posterior import CAVEAT, compare_posterior
 from emvsbayes.comparison.predictions import checks_section, predictive_section
@@ -167,3 +168,15 @@ def test_known_labels_and_large_counts_are_no_obstacle():
     assert found[0].plots[0].y_label == "density"
     assert any("Known labels are not replicated" in sentence for sentence in found[1].text)
     assert isinstance(eb.posterior.predictive_density(draws).views[0].mean[0], float)
+
+
+def test_many_rows_are_thinned_and_keep_their_numbers(monkeypatch):
+    monkeypatch.setattr(certainty, "ROWS", 30)
+    problem, _, map_, draws = about("gaussian_mixture", blobs(n=100), n_components=2)
+    (section,) = certainty_section(draws, map_, resolved=True)
+    assert "here of 30 rows of 100, evenly spaced" in section.text[0]
+    for row in section.sheets[1].rows:
+        n, k = int(row[0]), int(row[3])
+        assert row[1:3] == problem.data.X[n].tolist()
+        assert row[4] == pytest.approx(map_.responsibilities[n, k])
+    assert max(int(row[0]) for row in section.sheets[1].rows) > 30
