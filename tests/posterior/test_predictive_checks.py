@@ -15,13 +15,13 @@ from emvsbayes.problem import pose
 
 
 def test_p_is_uniform_where_theta_is_known():
-    """150 data sets of one θ, each held against 60 replicates of the same θ."""
+    """100 data sets of one θ, each held against 50 replicates of the same θ."""
     base = pose("gaussian_mixture", blobs(n=12, d=1), n_components=2)
     params = base.start({"means": [[0.0], [3.0]], "covariances": [[[1.0]], [[2.0]]], "weights": [0.3, 0.7]})
     rng, found = np.random.default_rng(1), {}
-    for seed in range(150):
+    for seed in range(100):
         data, _ = base.family.simulate(params, base.data, rng)
-        draws = type(still(base, params))(base.family, data, still(base, params, 60).values, params, 4)
+        draws = type(still(base, params))(base.family, data, still(base, params, 50).values, params, 4)
         for check in predictive_checks(draws, seed=seed).checks:
             found.setdefault(check.name, []).append(check.p)
     assert len(found) == 6
