@@ -18,6 +18,7 @@ import numpy as np
 
 from emvsbayes.core.alignment import align_responsibilities, label_classes, permute
 from emvsbayes.core.checks import Integers
+from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.scalars import Scalar, scalars
 from emvsbayes.fitting import fit_problem
@@ -29,6 +30,7 @@ from emvsbayes.problem import Problem
 
 STRENGTHS = tuple(10.0 ** (i / 2) for i in range(-4, 5))  # 0.01 to 100
 SAME = 1e-3
+STOP = Stop(tol=1e-12, max_passes=5000)  # where two components are about to be one, EM is slow
 STARTS = 5  # of EM at every rung, beside the modes of its neighbours
 
 DrawAt = Callable[[Any], Draws]
@@ -135,8 +137,8 @@ def _modes(problem: Problem, fit: Any, order: Sequence[float], priors: dict[floa
         prior = priors[strength]
         nearest = min(found, key=lambda s: abs(np.log(s / strength)), default=None)
         known = [fit.params] if nearest is None else [found[nearest].params, fit.params]
-        tried = [fit_problem(problem, prior=prior, start=params, record=False) for params in known]
-        tried.append(fit_problem(problem, prior=prior, n_starts=STARTS, seed=seed, record=False))
+        tried = [fit_problem(problem, prior=prior, start=params, stop=STOP, record=False) for params in known]
+        tried.append(fit_problem(problem, prior=prior, n_starts=STARTS, stop=STOP, seed=seed, record=False))
         usable = [one for one in tried if one.status.usable] or tried
         best = max(usable, key=lambda one: one.log_posterior if np.isfinite(one.log_posterior) else -np.inf)
         found[strength] = _named(problem, fit, best, classes)

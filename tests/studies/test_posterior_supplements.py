@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from scipy import stats
 
 from emvsbayes.problem import pose
-from emvsbayes.studies import STUDIES, runner
+from emvsbayes.studies import STUDIES
 from emvsbayes.studies.assembly import fit_both
 from emvsbayes.studies.supplements import SUPPLEMENTS, weakening
 
@@ -91,10 +91,3 @@ def test_the_rows_about_the_closest_pair_hold_it():
         kept = weakening._around(data, row)
         assert len(kept) == weakening.FEW
         assert row in kept
-
-
-def test_the_page_of_two_coins_has_the_ladder():
-    found = runner.run_study(STUDIES["two-coins"], sampling=False)
-    titles = [section.title for section in found.record.supplements]
-    assert "The prior from weak to strong" in titles
-    assert "What is predicted" not in titles  # nothing was sampled
