@@ -6,12 +6,14 @@ where the labels of the draws are unresolved, pairs of rows are asked whether th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from emvsbayes.comparison.record import MARKS, Plot, Series, Sheet, Supplement
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, Integers
+from emvsbayes.core.records import take_rows
 from emvsbayes.core.scalars import thinned
 from emvsbayes.posterior.allocations import pairs, responsibilities
 from emvsbayes.posterior.draws import Draws
@@ -20,7 +22,8 @@ from emvsbayes.posterior.record import Pairs, Responsibilities
 SHOWN = 8  # rows where the two differ most
 DECADES = 6  # of odds and doubts that are drawn
 COLUMNS = 4  # of the data beside them
-ENTRIES = 20_000_000  # probabilities held at once
+ROWS = 20_000  # of which probabilities are averaged
+ENTRIES = 4_000_000  # probabilities held at once
 
 
 def certainty_section(draws: Draws, map_: Any, *, resolved: bool, caveat: str = "") -> list[Supplement]:
@@ -33,17 +36,22 @@ def certainty_section(draws: Draws, map_: Any, *, resolved: bool, caveat: str = 
     title = "How sure is EM of the components?"
     if not resolved:
         return [_by_pairs(title, pairs(draws, map_), data, caveat)]
-    most = int(np.clip(ENTRIES // (data.n_rows * draws.family.n_components), 50, 400))
-    found = responsibilities(draws, map_, most=most)
-    return [_by_rows(title, found, data, sorted(draws.family.fixed))]
+    kept = thinned(data.n_rows, ROWS)
+    if len(kept) < data.n_rows:
+        draws = replace(draws, data=take_rows(data, kept))
+    most = int(np.clip(ENTRIES // (len(kept) * draws.family.n_components), 50, 400))
+    return [_by_rows(title, responsibilities(draws, map_, most=most), draws.data, kept, data.n_rows)]
 
 
-def _by_rows(title: str, found: Responsibilities, data: Any, fixed: list[str]) -> Supplement:
+def _by_rows(title: str, found: Responsibilities, data: Any, kept: Integers, n_rows: int) -> Supplement:
+    """`data` are the rows `kept` of `n_rows`."""
     mean, plugged, sd = np.array(found.mean), np.array(found.plugged), np.array(found.sd)
     ratio = found.errors_mean / found.errors_plugged if found.errors_plugged > 0 else None
     text = [
         "EM gives each row its responsibilities at the MAP estimate, as if the estimate were known. The posterior "
-        f"probability of z averages them over {found.n_draws} draws of θ. Put every row where MAP says: MAP expects "
+        f"probability of z averages them over {found.n_draws} draws of θ"
+        + ("" if len(kept) == n_rows else f" (here of {len(kept)} rows of {n_rows}, evenly spaced)")
+        + ". Put every row where MAP says: MAP expects "
         f"{found.errors_plugged:.3g} of {data.row_weights.sum():g} rows to be wrong, the posterior "
         + f"{found.errors_mean:.3g}"
         + (f", {ratio:.2f} times as many" if ratio is not None else "")
@@ -57,7 +65,7 @@ def _by_rows(title: str, found: Responsibilities, data: Any, fixed: list[str]) -
     sheets = [Sheet("Responsibilities", ["", "MAP plugged in", "posterior"], rows, digits=3)]
     gaps = np.abs(plugged - mean)
     if gaps.max() > 0:
-        sheets.append(_rows_sheet(found, data, gaps, mean, plugged, sd))
+        sheets.append(_rows_sheet(found, data, kept, gaps, mean, plugged, sd))
     return Supplement(title, text, sheets, [_calibration(plugged, mean), _ordered(plugged, mean)])
 
 
@@ -71,7 +79,9 @@ def _conclusion(ratio: float | None) -> str:
     return "The two agree: the data leave little of θ open."
 
 
-def _rows_sheet(found: Responsibilities, data: Any, gaps: Array, mean: Array, plugged: Array, sd: Array) -> Sheet:
+def _rows_sheet(
+    found: Responsibilities, data: Any, kept: Integers, gaps: Array, mean: Array, plugged: Array, sd: Array
+) -> Sheet:
     """The rows where the two differ most, each with the component in which they do."""
     component = gaps.argmax(axis=1)
     worst = np.argsort(-gaps.max(axis=1), kind="stable")[:SHOWN]
@@ -81,7 +91,7 @@ def _rows_sheet(found: Responsibilities, data: Any, gaps: Array, mean: Array, pl
         k = int(component[n])
         cells = [None if np.isnan(v) else float(v) for v in values[n, : len(columns)]]
         numbers = (plugged[n, k], mean[n, k], sd[n, k], found.lower[n][k], found.upper[n][k])
-        rows.append([f"{n}", *cells, f"{k}", *(float(v) for v in numbers)])
+        rows.append([f"{kept[n]}", *cells, f"{k}", *(float(v) for v in numbers)])
     heads = ["row", *columns, "component", "MAP plugged in", "posterior", "sd over θ", "2.5 %", "97.5 %"]
     return Sheet("Rows where the two differ most", heads, rows, "rows and components count from 0", digits=3)
 

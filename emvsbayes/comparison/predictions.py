@@ -20,7 +20,7 @@ from emvsbayes.posterior.density import predictive_density
 from emvsbayes.posterior.draws import Draws
 from emvsbayes.posterior.record import PredictiveCheck, PredictiveHistogram, PredictiveView
 
-ENTRIES = 20_000_000  # entries of replicated data a page may take
+ENTRIES = 4_000_000  # entries of replicated data a page may take
 PANELS = 4  # histograms of statistics; the most extreme first
 POSTERIOR, MAP, ML = 1, 0, 2  # whose marks are whose
 

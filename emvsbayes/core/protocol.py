@@ -4,7 +4,8 @@ Families and schedules are frozen dataclasses that hold settings only, with pure
 inherits from these protocols. Records (data, parameters, prior, statistics) are opaque to everything in `core/`, hence
 typed `Any` here; each family types its own.
 
-What only some families have is looked up by name, and its absence is an answer:
+What only some families have is looked up by name, and its absence is an answer (`views`, `profile` and `discrepancies`
+are what every family with a density has):
 
     unsettled, settled(params, data)   a setting that is learned once and then held (σ² of K-means)
     resolved(data)                     settings that the training data complete (the range of basis functions)
@@ -16,6 +17,11 @@ What only some families have is looked up by name, and its absence is an answer:
     constrained(params)                why parameters are no free maximum of the likelihood, or an empty text
     described()                        the settings in words, where some are not in use
     log_predictive(q, params, data)    score of new rows, where they share a latent with the training rows
+    views(data, n), profile(params, data, view, rng)   what is predicted and where to look (`core.views`), and p(x | θ)
+                                       or E[x | θ] there; with `rng` a latent that rows share is drawn
+    discrepancies(params, data, shared)   statistics by name, to hold data against replicated data
+    replicate(params, data, rng)       data as the model would produce them again, and the latent that rows share; where
+                                       it is absent, `simulate` does
     status_sentences                   sentences in the place of those of `Status`, where these speak of components
     remarks(run, total_weight, e_step) what a summary adds
 """

@@ -17,6 +17,8 @@ from emvsbayes.core.checks import Array, Integers, whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.core.scalars import Scalar, thinned
+from emvsbayes.families import FAMILIES
+from emvsbayes.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Draws:
     def records(self, at: Integers) -> Iterator[Any]:
         """The parameters of some draws, one at a time."""
         return (self.record(int(s)) for s in at)
+
+
+def problem_of(family: Any, data: Any, like: Any) -> Problem:
+    """Family and data as a problem to fit again; the held fields have their values in `like`."""
+    return Problem(FAMILIES[family.name], family, data, {name: getattr(like, name) for name in family.fixed})
 
 
 def read_draws(

@@ -18,10 +18,11 @@ import numpy as np
 
 from emvsbayes.core.alignment import align_responsibilities, label_classes, permute
 from emvsbayes.core.checks import Integers
+from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.scalars import Scalar, scalars
 from emvsbayes.fitting import fit_problem
-from emvsbayes.posterior.draws import Draws
+from emvsbayes.posterior.draws import Draws, problem_of
 from emvsbayes.posterior.log_prior import log_prior
 from emvsbayes.posterior.record import LEVEL, Ladder, Rung
 from emvsbayes.posterior.reweighting import Weighted, reweighted
@@ -29,6 +30,7 @@ from emvsbayes.problem import Problem
 
 STRENGTHS = tuple(10.0 ** (i / 2) for i in range(-4, 5))  # 0.01 to 100
 SAME = 1e-3
+STOP = Stop(tol=1e-12, max_passes=5000)  # where two components are about to be one, EM is slow
 STARTS = 5  # of EM at every rung, beside the modes of its neighbours
 
 DrawAt = Callable[[Any], Draws]
@@ -53,9 +55,8 @@ def scaled_prior(family: Any, prior: Any, strength: float) -> Any:
 
 
 def ladder(
-    problem: Problem,
+    draws: Draws,
     fit: Any,
-    draws: Draws | None,
     *,
     strengths: Sequence[float] = STRENGTHS,
     draw_at: DrawAt | None = None,
@@ -65,12 +66,10 @@ def ladder(
 
     Parameters
     ----------
-    problem : Problem
-        From `emvsbayes.problem.pose`.
+    draws : Draws
+        Under the prior of the fit, and relabelled to it.
     fit : Fit
-        MAP, of the same problem; its prior is strength 1, and its labels are those of every rung.
-    draws : Draws or None
-        Under the prior of the fit and relabelled to it; None leaves the modes alone.
+        MAP, of the same model; its prior is strength 1, and its labels are those of every rung.
     strengths : numbers above 0
     draw_at : callable, optional
         A prior record -> relabelled `Draws` under it, for rungs that reweighting does not reach; without it their
@@ -82,7 +81,27 @@ def ladder(
     -------
     Ladder
         Rungs from weak to strong.
+
+    Raises
+    ------
+    InputError
+        Where the fit has no prior, or a strength leaves none.
     """
+    return ladder_of(
+        problem_of(draws.family, draws.data, draws.like), fit, draws, strengths=strengths, draw_at=draw_at, seed=seed
+    )
+
+
+def ladder_of(
+    problem: Problem,
+    fit: Any,
+    draws: Draws | None,
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    draw_at: DrawAt | None = None,
+    seed: int = 0,
+) -> Ladder:
+    """`ladder` of a problem that is already posed; without draws the modes alone."""
     if fit.prior is None:
         raise InputError("a ladder scales a prior, and this fit has none; fit with prior='default', or give one.")
     family, data = problem.family, problem.data
@@ -118,8 +137,8 @@ def _modes(problem: Problem, fit: Any, order: Sequence[float], priors: dict[floa
         prior = priors[strength]
         nearest = min(found, key=lambda s: abs(np.log(s / strength)), default=None)
         known = [fit.params] if nearest is None else [found[nearest].params, fit.params]
-        tried = [fit_problem(problem, prior=prior, start=params, record=False) for params in known]
-        tried.append(fit_problem(problem, prior=prior, n_starts=STARTS, seed=seed, record=False))
+        tried = [fit_problem(problem, prior=prior, start=params, stop=STOP, record=False) for params in known]
+        tried.append(fit_problem(problem, prior=prior, n_starts=STARTS, stop=STOP, seed=seed, record=False))
         usable = [one for one in tried if one.status.usable] or tried
         best = max(usable, key=lambda one: one.log_posterior if np.isfinite(one.log_posterior) else -np.inf)
         found[strength] = _named(problem, fit, best, classes)

@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import invgamma
 
 from emvsbayes.core.checks import Array
@@ -34,7 +35,7 @@ from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.families.gaussian_mixture import structures
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianParams
 from emvsbayes.fitting import fit_problem
-from emvsbayes.posterior.draws import Draws
+from emvsbayes.posterior.draws import Draws, problem_of
 from emvsbayes.posterior.record import Faded, Weakening
 from emvsbayes.problem import Problem
 from emvsbayes.vb.enumeration import MOST
@@ -42,28 +43,29 @@ from emvsbayes.vb.enumeration import MOST
 FACTORS = (1.0, 1e-2, 1e-4, 1e-6, 1e-8)
 THRESHOLDS = (1e-2, 1e-4, 1e-6)
 WIDTHS = 10.0 ** np.linspace(0, -14, 57)
+DrawAt = Callable[[Any], Draws | None]
 STARTS, HOW = 20, ("random_scales", "k-means++")
 
 
 def weakening(
-    problem: Problem,
-    prior: Any,
+    fit: Any,
+    X: Any,
     *,
+    labels: ArrayLike | None = None,
     factors: Sequence[float] = FACTORS,
     thresholds: Sequence[float] = THRESHOLDS,
-    draw_at: Callable[[Any], Draws | None] | None = None,
+    draw_at: DrawAt | None = None,
     seed: int = 0,
 ) -> Weakening:
     """Modes, the density near a spike, evidence and the mass of spikes, at every factor of the prior's scale.
 
     Parameters
     ----------
-    problem : Problem
-        A Gaussian mixture of two components or more, each with a covariance of its own and a conjugate prior.
-    prior : GaussianPrior
-        With a group `covariances`.
+    fit : Fit
+        MAP, of a Gaussian mixture of two components or more, each with a covariance of its own and a conjugate prior.
+    X, labels : the data it was fitted to
     factors : numbers above 0
-        Of its scale.
+        Of the scale of its prior on the covariances.
     thresholds : numbers above 0
         Of the smallest eigenvalue relative to the data's covariance.
     draw_at : callable, optional
@@ -77,6 +79,20 @@ def weakening(
     InputError
         For another model: its likelihood cannot collapse, or there is no prior to fade.
     """
+    problem = problem_of(fit.family, fit.data_of(X, labels), fit.params)
+    return weakening_of(problem, fit.prior, factors=factors, thresholds=thresholds, draw_at=draw_at, seed=seed)
+
+
+def weakening_of(
+    problem: Problem,
+    prior: Any,
+    *,
+    factors: Sequence[float] = FACTORS,
+    thresholds: Sequence[float] = THRESHOLDS,
+    draw_at: DrawAt | None = None,
+    seed: int = 0,
+) -> Weakening:
+    """`weakening` of a problem that is already posed, and a prior record."""
     _require_spikes(problem, prior)
     prior = problem.family.proper_prior(prior)
     if not factors or min(factors) <= 0 or min(thresholds) <= 0:
@@ -141,7 +157,7 @@ def _faded(
     path: list[GaussianParams],
     likelihood: list[float],
     thresholds: Sequence[float],
-    draw_at: Callable[[Any], Draws | None] | None,
+    draw_at: DrawAt | None,
     seed: int,
 ) -> Faded:
     family, data = problem.family, problem.data

@@ -85,6 +85,11 @@ def test_estimates_have_their_distance_from_the_average():
     assert view.distance["ML"] == pytest.approx(0, abs=1e-12)
     assert view.distance["MAP"] == pytest.approx(2 * stats.norm.cdf(0.5) - 1, abs=1e-4)
     assert view.outside["MAP"] == pytest.approx(1, abs=1e-2)
+    wide = problem.start({"means": [[0.0]], "covariances": [[[9.0]]]})  # beyond the grid: what is on it counts
+    (view,) = predictive_density(still(problem, center), {"ML": wide}, grid=30).views
+    x = np.array(view.at)[:, 0]
+    gap = np.abs(stats.norm(0, 3).pdf(x) - stats.norm.pdf(x))
+    assert view.distance["ML"] == pytest.approx(0.5 * np.trapezoid(gap, x), rel=1e-12)
 
 
 def test_the_curve_of_a_regression_is_that_of_its_weights():

@@ -10,7 +10,7 @@ from emvsbayes.core.stats import VectorSpace
 from emvsbayes.fitting import fit_problem
 from emvsbayes.posterior import ladder
 from emvsbayes.posterior.draws import Draws
-from emvsbayes.posterior.ladder import scaled_prior
+from emvsbayes.posterior.ladder import ladder_of, scaled_prior
 from emvsbayes.posterior.reweighting import Weighted, reweighted
 from emvsbayes.problem import pose
 
@@ -70,7 +70,7 @@ def test_the_weak_end_is_maximum_likelihood_and_the_strong_end_the_prior():
     problem = pose("gaussian_mixture", blobs(n=60) + apart, n_components=2)
     fit = fit_problem(problem, prior=problem.prior("default"), seed=1)
     ml = fit_problem(problem, start=fit.params)
-    found = ladder(problem, fit, None, strengths=(1e-9, 1e9))
+    found = ladder_of(problem, fit, None, strengths=(1e-9, 1e9))
     weak, strong = (rung.mode for rung in found.rungs)
     assert weak["means[0, x0]"] == pytest.approx(float(ml.params.means[0, 0]), abs=1e-4)
     assert strong["means[0, x0]"] == pytest.approx(float(problem.data.mean[0]), abs=1e-6)
@@ -81,8 +81,8 @@ def test_the_weak_end_is_maximum_likelihood_and_the_strong_end_the_prior():
 
 
 def test_modes_means_and_intervals_of_one_coin_are_exact():
-    problem, fit, draws = coin()
-    found = ladder(problem, fit, draws, strengths=STRENGTHS)
+    _, fit, draws = coin()
+    found = ladder(draws, fit, strengths=STRENGTHS)
     assert [rung.strength for rung in found.rungs] == list(STRENGTHS)
     for rung in found.rungs:
         a, b = exact(rung.strength).args
@@ -110,7 +110,7 @@ def test_a_rung_out_of_reach_is_drawn_and_serves_its_neighbours():
         values = np.random.default_rng(1).beta(a, b, size=(4000, 1))
         return Draws(problem.family, problem.data, {**draws.values, "probs": values}, fit.params, 4)
 
-    found = {r.strength: r for r in ladder(problem, fit, draws, strengths=(1, 1000, 1200), draw_at=draw_at).rungs}
+    found = {r.strength: r for r in ladder(draws, fit, strengths=(1, 1000, 1200), draw_at=draw_at).rungs}
     assert asked == [1 + 1000 * (A - 1)]
     assert found[1000].source == "NUTS"
     assert found[1000].khat > 0.7
@@ -140,11 +140,11 @@ def test_what_cannot_be_scaled_is_refused():
     problem, fit, draws = coin(100)
     for strengths in ((0.0,), (-1,), (np.inf,)):
         with pytest.raises(eb.InputError, match="strength of a prior must be a number above 0"):
-            ladder(problem, fit, draws, strengths=strengths)
+            ladder(draws, fit, strengths=strengths)
     with pytest.raises(eb.InputError, match="at least one strength"):
-        ladder(problem, fit, draws, strengths=())
+        ladder(draws, fit, strengths=())
     with pytest.raises(eb.InputError, match="this fit has none"):
-        ladder(problem, fit_problem(problem), draws)
+        ladder(draws, fit_problem(problem))
     line = pose("linear_evidence", {"X": np.arange(9.0), "t": np.arange(9.0) ** 2}, settings={"n_basis": 3})
     prior = line.prior({"alpha": {"shape": 0.5, "rate": 1}, "beta": {"shape": 2, "rate": 1}})
     assert scaled_prior(line.family, prior, 1.5).alpha.shape == 0.25

@@ -15,13 +15,13 @@ from emvsbayes.problem import pose
 
 
 def test_p_is_uniform_where_theta_is_known():
-    """150 data sets of one θ, each held against 60 replicates of the same θ."""
+    """100 data sets of one θ, each held against 50 replicates of the same θ."""
     base = pose("gaussian_mixture", blobs(n=12, d=1), n_components=2)
     params = base.start({"means": [[0.0], [3.0]], "covariances": [[[1.0]], [[2.0]]], "weights": [0.3, 0.7]})
     rng, found = np.random.default_rng(1), {}
-    for seed in range(150):
+    for seed in range(100):
         data, _ = base.family.simulate(params, base.data, rng)
-        draws = type(still(base, params))(base.family, data, still(base, params, 60).values, params, 4)
+        draws = type(still(base, params))(base.family, data, still(base, params, 50).values, params, 4)
         for check in predictive_checks(draws, seed=seed).checks:
             found.setdefault(check.name, []).append(check.p)
     assert len(found) == 6
@@ -91,6 +91,19 @@ def test_residuals_of_a_regression_are_standard_normal_under_the_model():
         chi.append(found["χ² of the residuals"])
         assert -1 <= found["lag-1 autocorrelation of the residuals"] <= 1
     assert stats.kstest(chi, stats.chi2(30).cdf).pvalue > 1e-3
+
+
+def test_a_replicated_curve_is_one_of_the_posterior():
+    """β E‖t - Φw‖² of the data over draws of w is that of the E-step, and so are the moments of w."""
+    x = np.linspace(0, 1, 30)
+    problem = pose("linear_evidence", {"X": x, "t": np.sin(6 * x)}, settings={"n_basis": 4})
+    params, rng, family = problem.start({"alpha": 1.0, "beta": 25.0}), np.random.default_rng(4), problem.family
+    ws = np.array([replicated(family, params, problem.data, rng)[1] for _ in range(1000)])
+    q = family.e_step(params, problem.data)
+    assert (np.abs(ws.mean(axis=0) - q.mean) < 4 * np.sqrt(np.diag(q.covariance) / 1000)).all()
+    chi = [family.discrepancies(params, problem.data, w)["χ² of the residuals"] for w in ws]
+    expected = 25 * family.expect(q, problem.data, params).rss
+    assert np.mean(chi) == pytest.approx(expected, abs=4 * np.std(chi) / np.sqrt(1000))
 
 
 def test_a_curve_that_the_basis_cannot_follow_is_flagged():

@@ -9,7 +9,7 @@ import numpy as np
 
 from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
 from emvsbayes.posterior.draws import Draws, tree_draws
-from emvsbayes.posterior.ladder import ladder
+from emvsbayes.posterior.ladder import ladder_of
 from emvsbayes.posterior.record import Ladder, Rung
 from emvsbayes.posterior.reweighting import TRUSTED, WORTH
 
@@ -21,7 +21,7 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
     draws = None
     if posterior is not None and posterior.resolved:
         draws = tree_draws(posterior.relabelled, problem.family, problem.data, fits.map.params)
-    found = ladder(problem, fits.map, draws, draw_at=draws and _sampler(problem, study, fits), seed=study.seed)
+    found = ladder_of(problem, fits.map, draws, draw_at=draws and _sampler(problem, study, fits), seed=study.seed)
     text = [
         "The prior of this study at strengths λ from 0.01 to 100: λ times the pseudo-observations that it adds (of a "
         "covariance, the degrees of freedom beyond the least that make a density). Every rung is a proper prior. The "
@@ -66,7 +66,7 @@ def _sources(found: Ladder) -> list[str]:
     drawn = [r for r in found.rungs if r.source == "NUTS"]
     moved = [r for r in found.rungs if r.source and r.source != "NUTS"]
     if not drawn:
-        return ["There is no posterior with resolved labels to draw beside it."]
+        return ["There is no posterior with resolved labels to draw beside it.", *_met(found)]
     at = ", ".join(f"{r.strength:.3g}" for r in drawn)
     said = f"The posterior was drawn by NUTS at λ = {at}"
     if moved:
@@ -82,11 +82,13 @@ def _met(found: Ladder) -> list[str]:
     met = [r.strength for r in found.rungs if r.met]
     if not met:
         return []
-    at = ", ".join(f"{strength:.3g}" for strength in met)
-    return [
-        f"At λ = {at} the mode has components that are one. Under the posterior they still differ, and keep the names "
-        "of the components of λ = 1 with which they share most rows."
-    ]
+    said = f"At λ = {', '.join(f'{strength:.3g}' for strength in met)} the mode has components that are one."
+    if any(r.mean for r in found.rungs):
+        said += (
+            " Under the posterior they still differ, and keep the names of the components of λ = 1 with which they "
+            "share most rows."
+        )
+    return [said]
 
 
 def _farthest(found: Ladder) -> list[str]:

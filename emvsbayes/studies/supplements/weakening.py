@@ -12,7 +12,7 @@ from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
 from emvsbayes.core.records import take_rows
 from emvsbayes.posterior.draws import Draws, tree_draws
 from emvsbayes.posterior.record import Weakening
-from emvsbayes.posterior.weakening import THRESHOLDS, weakening
+from emvsbayes.posterior.weakening import FACTORS, THRESHOLDS, weakening_of
 
 SAMPLED = (1.0, 1e-2, 1e-4)  # factors at which NUTS draws
 FEW = 10  # rows of the exact part, with two components: 1024 allocations
@@ -23,11 +23,12 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
     """One section: modes and spikes of all rows, draws where there are any, and exact masses of a few rows."""
     prior = fits.map.prior
     draw_at = None if posterior is None else _sampler(problem, study, fits, posterior)
-    whole = weakening(problem, prior, draw_at=draw_at, seed=study.seed)
+    whole = weakening_of(problem, prior, factors=FACTORS, draw_at=draw_at, seed=study.seed)
     rows = _around(problem.data, whole.row)
     small = replace(problem, data=take_rows(problem.data, rows), family=replace(problem.family, n_components=2))
     given = study.prior == "default"  # then the few rows have a default prior of their own, in their own units
-    exact = weakening(small, small.family.default_prior(small.data) if given else prior, seed=study.seed)
+    their_prior = small.family.default_prior(small.data) if given else prior
+    exact = weakening_of(small, their_prior, factors=FACTORS, seed=study.seed)
     text = [
         "A component on a single row makes the likelihood infinite. Here the scale of the prior on the covariances is "
         "multiplied by smaller and smaller factors. The posterior density stays bounded at each of them: along the "
