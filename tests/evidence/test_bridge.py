@@ -91,6 +91,19 @@ def test_a_random_subset_of_renamings(most):
     assert abs(found.log_evidence - exact.log_evidence) < 4 * found.se < 0.3
 
 
+def test_a_random_subset_is_without_bias():
+    """Twelve sets of draws: the errors in units of the standard error are standard normal, as with all renamings."""
+    problem = pose("coins", {"heads": [1, 10, 19], "tosses": [20] * 3}, n_components=3, settings={"weights": "fixed"})
+    scores = []
+    for seed in range(12):
+        target, draws, exact = drawn(problem, n=240, seed=seed)
+        found = bridge_sampling(target, draws, seed=seed, most=2)
+        assert found.renamings == 2
+        scores.append((found.log_evidence - exact.log_evidence) / found.se)
+    assert abs(np.mean(scores)) < 3.3 / np.sqrt(12)
+    assert 3.1 < np.sum(np.square(scores)) < 30  # χ² of 12 degrees of freedom, 0.5 % and 99.7 %
+
+
 def test_copies_on_one_another_are_not_taken_for_separate():
     """Each draw is renamed towards one copy before the normal is fitted, which pulls the two apart: not by enough."""
     alike = {"heads": [5, 5, 5], "tosses": [10, 10, 10]}
