@@ -41,7 +41,7 @@ def test_the_standard_error_is_the_spread_of_estimates():
     problem = pose("coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"})
     scores = []
     for seed in range(20):
-        target, draws, exact = drawn(problem, n=400, seed=seed)
+        target, draws, exact = drawn(problem, n=240, seed=seed)
         found = bridge_sampling(target, draws, seed=seed)
         scores.append((found.log_evidence - exact.log_evidence) / found.se)
     assert 10 < np.sum(np.square(scores)) < 38  # χ² of 20 degrees of freedom, 95 % and 99 %
@@ -61,7 +61,7 @@ def test_two_gaussians_of_few_rows():
     """Copies far apart: a chain that never left one of them gives the same evidence as one that saw both."""
     X = np.r_[blobs(n=4, d=1, k=1) * 0.3, blobs(n=5, d=1, k=1, seed=2) * 0.3 + 9]
     prior = {**INFORMATIVE, "means": {"location": [4.5], "strength": 0.05}, "weights": {"concentration": 20}}
-    target, draws, exact = drawn(pose("gaussian_mixture", X, n_components=2), prior, n=800)
+    target, draws, exact = drawn(pose("gaussian_mixture", X, n_components=2), prior, n=500)
     found = bridge_sampling(target, draws)
     assert found.log_evidence == pytest.approx(exact.log_evidence, abs=0.05)
     low = target.problem.family.n_components - 1  # the first mean, after the weight
@@ -76,7 +76,7 @@ def test_three_overlapping_gaussians():
     target, draws, exact = drawn(pose("gaussian_mixture", blobs(n=6, d=1), n_components=3), INFORMATIVE, n=800)
     found = bridge_sampling(target, draws)
     assert (found.copies, found.renamings) == (6, 6)
-    assert abs(found.log_evidence - exact.log_evidence) < 4 * found.se < 0.3
+    assert abs(found.log_evidence - exact.log_evidence) < 4 * found.se < 0.4
     assert found.overlap > SEPARATE
 
 
