@@ -7,6 +7,8 @@ from exact_draws import exact_draws, stacked
 from scipy import stats
 
 import emvsbayes as eb
+from emvsbayes.evidence import bridge
+from emvsbayes.evidence.autocorrelation import split_rhat
 from emvsbayes.evidence.bridge import bridge_sampling, optimal_bridge
 from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.evidence.normals import SEPARATE
@@ -154,3 +156,20 @@ def test_what_cannot_be_estimated_is_refused():
         bridge_sampling(many, np.zeros((1, 1000, 19)))
     with pytest.raises(eb.InputError, match="same model"):
         optimal_bridge(np.full((1, 10), -np.inf), np.zeros(10))
+
+
+def test_each_half_fits_and_the_other_estimates(monkeypatch):
+    """What a proposal was fitted to is never what it is judged by; R-hat has the draws in their order."""
+    target, draws, _ = drawn(pose("coins", FIVE_TRIALS, n_components=2, labels=[0, 1, -1, 0, -1]))
+    fitted, judged = [], []
+    fit, shuffle = bridge.symmetric_proposal, bridge.shuffled_draws
+    monkeypatch.setattr(bridge, "symmetric_proposal", lambda t, v, *more: fitted.append(v) or fit(t, v, *more))
+    monkeypatch.setattr(bridge, "shuffled_draws", lambda t, v, *more: judged.append(v) or shuffle(t, v, *more))
+    found = bridge_sampling(target, draws)
+    halves = [draws[:, :200], draws[:, 200:]]
+    for used, half in ((fitted[0], halves[0]), (fitted[1], halves[1])):
+        np.testing.assert_array_equal(used, half.reshape(-1, target.size))
+    for used, half in ((judged[0], halves[1]), (judged[1], halves[0])):
+        np.testing.assert_array_equal(used, half)
+    heights = np.array([target.many(chain) for chain in draws])
+    assert found.rhat == pytest.approx(split_rhat(heights))
