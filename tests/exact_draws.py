@@ -38,6 +38,14 @@ def drawn(problem, part, rng):
     return record(**{name: found[name] for name in record.__dataclass_fields__})
 
 
+def sds_agree(values, sd, scores=4.5):
+    """Whether the sample sd of draws (S, …) is sd: its standard error is sd √{(κ - 1) / 4S}, κ the kurtosis."""
+    centred = values - values.mean(axis=0)
+    kurtosis = (centred**4).mean(axis=0) / np.maximum((centred**2).mean(axis=0) ** 2, 1e-300)
+    error = sd * np.sqrt(np.maximum(kurtosis - 1, 0) / (4 * len(values)))
+    return bool((np.abs(values.std(axis=0) - sd) <= scores * error + 1e-12).all())
+
+
 def stacked(records):
     """Draws by field, (S, …)."""
     fields = [record_fields(record) for record in records]

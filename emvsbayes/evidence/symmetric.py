@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 
 from emvsbayes.core.alignment import permute
 from emvsbayes.evidence.unconstrained import Unconstrained
-from emvsbayes.vb.collapsed import DRAWS
+from emvsbayes.vb.collapsed import DRAWS, Collapsed, averaged
 from emvsbayes.vb.fits import VariationalFit
 
 MOST = 120  # renamings: all of K = 5; of more a random subset, whose bound is lower and still one
@@ -36,12 +36,14 @@ class SymmetricBound:
     elbo, se : in nats, and the standard error of its mean over draws of q
     renamings : that q̂ is averaged over
     overlap : nats by which the copies of q overlap, from 0 to ln renamings
+    one : the bound of q(θ) itself, from the same draws
     """
 
     elbo: float
     se: float
     renamings: int
     overlap: float
+    one: Collapsed
 
 
 def symmetric_bound(
@@ -71,4 +73,5 @@ def symmetric_bound(
         float(gain.std(ddof=1) / np.sqrt(draws)),
         len(renamings),
         float(overlaps.mean()),
+        averaged(fit, latents),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emvsbayes.core.checks import whole_number
+from emvsbayes.core.checks import Array, whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.problem import Problem
 from emvsbayes.vb.fits import VariationalFit
@@ -55,5 +55,10 @@ def collapsed(problem: Problem, fit: VariationalFit, *, draws: int = DRAWS, seed
     for i in range(draws):
         params = replace(conjugate.draw(fit.posterior, rng), **fit.held)
         found[i] = fit.q.kl(family.e_step(params, data), data.row_weights)
-    mean = float(found.mean())
-    return Collapsed(fit.elbo + mean, float(found.std(ddof=1) / np.sqrt(draws)), mean)
+    return averaged(fit, found)
+
+
+def averaged(fit: VariationalFit, kls: Array) -> Collapsed:
+    """From KL(q(Z) ‖ p(Z | X, θ)) at draws of θ, (S,)."""
+    mean = float(kls.mean())
+    return Collapsed(fit.elbo + mean, float(kls.std(ddof=1) / np.sqrt(len(kls))), mean)

@@ -4,7 +4,7 @@ import arviz as az
 import numpy as np
 import pytest
 
-from emvsbayes.evidence.autocorrelation import autocorrelation_time
+from emvsbayes.evidence.autocorrelation import autocorrelation_time, split_rhat
 
 
 def autoregression(phi, shape, seed=0):
@@ -28,6 +28,15 @@ def test_an_autoregression(phi):
 def test_chains_that_disagree_are_worth_little():
     values = autoregression(0.0, (4, 1000)) + np.arange(4)[:, None] * 5
     assert values.size / autocorrelation_time(values) < 20
+
+
+def test_rhat_is_that_of_its_formula_and_of_arviz():
+    values = autoregression(0.3, (4, 500))
+    assert split_rhat(values) == pytest.approx(float(az.rhat(values, method="split")), abs=1e-9)
+    assert split_rhat(values + np.arange(4)[:, None]) > 1.3
+    assert split_rhat(np.c_[values[:, :250], values[:, 250:] + 3]) > 1.3  # a chain that drifts
+    assert split_rhat(np.ones((2, 50))) == 1.0
+    assert split_rhat(values[:, :3]) == 1.0
 
 
 def test_constant_and_short_series():

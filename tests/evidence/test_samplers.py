@@ -4,14 +4,19 @@ import numpy as np
 import pymc as pm
 import pytest
 from cases import FIVE_TRIALS, blobs
+from scipy import stats
 
+from emvsbayes.bayes import particles
 from emvsbayes.bayes.advi import advi_elbo
 from emvsbayes.bayes.smc import SMC, smc_evidence
+from emvsbayes.bayes.twins import Unconstrained
 from emvsbayes.evidence.bridge import bridge_sampling
 from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.evidence.table import evidence_problem
 from emvsbayes.evidence.unconstrained import tree_vectors, unconstrained
 from emvsbayes.problem import pose
+
+BITS = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1], [1, 0, 0], [0, 0, 1]], dtype=float)
 
 
 def coins():
@@ -25,39 +30,108 @@ def test_the_mean_of_runs_is_taken_of_evidences():
     assert found.spread == pytest.approx(np.log(2))
 
 
+# |mean of 8 runs - exact| / se has Student's t with 7 degrees of freedom: 5.41 is exceeded once in a thousand
+T7 = float(stats.t(7).isf(0.0005))
+
+
 @pytest.mark.sampling
-def test_smc_is_near_the_exact_evidence_and_its_particles_are_draws():
-    problem = coins()
+@pytest.mark.parametrize("settings", [{"weights": "fixed"}, {}], ids=["fixed", "free"])
+def test_smc_by_its_defaults_is_within_a_fiftieth_of_a_nat(settings):
+    problem = pose("coins", FIVE_TRIALS, n_components=2, settings=settings)
     exact, prior = exact_posterior(problem), problem.prior("default")
-    found = smc_evidence(problem, prior, draws=4000, runs=4, seed=1)
-    assert found.log_evidence == pytest.approx(exact.log_evidence, abs=0.02)
-    assert found.se < 0.02
+    scores = []
+    for seed in (21, 22, 23):
+        found = smc_evidence(problem, prior, seed=seed)
+        error = found.log_evidence - exact.log_evidence
+        assert abs(error) < 0.02
+        assert abs(error) < T7 * found.se < 0.05
+        scores.append(error / found.se)
+    assert np.abs(scores).sum() > 0.1  # the standard error is no larger than it must be
     target = unconstrained(problem)
     bridge = bridge_sampling(target, tree_vectors(target, found.posterior))
-    assert bridge.log_evidence == pytest.approx(exact.log_evidence, abs=0.02)
-    means = found.posterior["posterior"]["probs"].values.mean(axis=(0, 1))
-    np.testing.assert_allclose(means, exact.means.probs, atol=0.01)
+    assert abs(bridge.log_evidence - exact.log_evidence) < 4 * bridge.se < 0.02
+    means = found.posterior["posterior"]["probs"].values.mean(axis=1)  # of each run
+    assert (np.abs(means.mean(axis=0) - exact.means.probs) < T7 * means.std(axis=0, ddof=1) / np.sqrt(8)).all()
 
 
 @pytest.mark.sampling
-def test_advi_stays_below_the_evidence():
+@pytest.mark.parametrize("seed", [31, 32])
+def test_smc_of_two_gaussians_of_few_rows(seed):
+    """Under the default prior, whose tails are heavy: PyMC's own moves fell 0.3 to 2.4 nats short here."""
+    problem = pose("gaussian_mixture", blobs(n=8, seed=seed), n_components=2)
+    exact = exact_posterior(problem).log_evidence
+    found = smc_evidence(problem, problem.prior("default"), draws=500, seed=seed)
+    assert abs(found.log_evidence - exact) < T7 * found.se
+    assert found.se < 0.15
+
+
+def test_steps_are_differences_of_other_particles():
+    """With particles on a lattice every step, but for its noise, is γ times a masked difference; none has no mask."""
+    rng = np.random.default_rng(0)
+    population = np.array([[i, 10.0 * i, -i] for i in range(40)], dtype=float)
+    moves = particles.steps(population, rng)
+    assert moves.shape == (40, 3)
+    masks = np.abs(moves) > 1e-3
+    some = masks.any(axis=1)
+    assert some.mean() > 0.9  # but for the few pairs that drew the same particle twice
+    both = masks[:, 0] & masks[:, 1]
+    np.testing.assert_allclose(moves[both, 1] / moves[both, 0], 10.0, rtol=1e-2)
+    assert (masks.sum(axis=1) == 1).any()
+    assert (masks.sum(axis=1) == 3).any()
+    one = particles.steps(np.arange(40.0)[:, None], rng)
+    assert one.shape == (40, 1)
+    assert abs(np.mean(np.sign(one))) < 0.5  # no direction
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize("name", ["coins", "gaussian", "kmeans", "line"])
+def test_particles_have_the_densities_of_the_model(name):
+    """All at once, and one at a time: equal, and together the density on free coordinates."""
+    problem = {
+        "coins": coins,
+        "gaussian": lambda: pose("gaussian_mixture", blobs(n=8), n_components=2, settings={"covariance": "EEI"}),
+        "kmeans": lambda: pose("kmeans", blobs(n=8), n_components=2, settings={"variance": 1.3}),
+        "line": lambda: pose("linear_evidence", {"X": np.arange(9.0), "t": np.sin(np.arange(9.0))}),
+    }[name]()
+    prior = problem.family.proper_prior(problem.prior("default"))
+    model = problem.twin.build(problem.family, problem.data, prior, problem.random_params(0))
+    evaluate, convert = particles.vectorised(model), Unconstrained(model)
+    params = [problem.random_params(seed) for seed in range(4)]
+    likelihood, both = evaluate(np.array([convert(one) for one in params]))
+    for i, one in enumerate(params):
+        assert likelihood[i] == pytest.approx(problem.family.log_likelihood(one, problem.data), rel=1e-9)
+        point = dict(zip([v.name for v in model.value_vars], convert.values(one), strict=True))
+        assert both[i] == pytest.approx(float(model.compile_fn(model.varlogp)(point)), rel=1e-9)
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize("name", ["coins", "one gaussian", "bits"])
+def test_advi_stays_below_the_evidence(name):
+    """A bound to four standard errors; full rank is above mean field where coordinates correlate; the climb settles."""
+    problem, short = {
+        "coins": (coins(), (0.6, 0.25)),
+        "one gaussian": (pose("gaussian_mixture", blobs(n=12), n_components=1), (0.8, 0.2)),
+        "bits": (pose("bernoulli_mixture", BITS, n_components=1), (0.05, 0.05)),
+    }[name]
+    exact, prior = exact_posterior(problem).log_evidence, problem.family.proper_prior(problem.prior("default"))
+    said = []
+    mean_field = advi_elbo(problem, prior, seed=5, say=said.append)
+    full_rank = advi_elbo(problem, prior, full_rank=True, seed=5)
+    for found, most in zip((mean_field, full_rank), short, strict=True):
+        assert exact - most < found.elbo < exact + 4 * found.se
+        assert found.settled
+    assert np.count_nonzero(mean_field.covariance) == len(mean_field.mean)
+    assert full_rank.elbo > mean_field.elbo - 4 * np.hypot(full_rank.se, mean_field.se)
+    assert len(said) == np.ceil(mean_field.steps / 2000)
+    assert "ADVI: 2000 steps, ELBO" in said[0]
+
+
+@pytest.mark.sampling
+def test_a_climb_that_is_cut_off_says_so():
     problem = coins()
-    exact, prior = exact_posterior(problem).log_evidence, problem.prior("default")
-    mean_field = advi_elbo(problem, prior)
-    full_rank = advi_elbo(problem, prior, full_rank=True)
-    for found in (mean_field, full_rank):
-        assert exact - 1.5 < found.elbo < exact + 4 * found.se
-    assert np.count_nonzero(mean_field.covariance) == 2
-    assert full_rank.elbo > mean_field.elbo - 0.1
-
-
-@pytest.mark.sampling
-def test_smc_of_two_gaussians_of_few_rows():
-    """Particles start as draws of the inverse-Wishart prior, from the twin itself."""
-    problem = pose("gaussian_mixture", blobs(n=8), n_components=2)
-    exact, prior = exact_posterior(problem).log_evidence, problem.prior("default")
-    found = smc_evidence(problem, prior, runs=3)
-    assert abs(found.log_evidence - exact) < min(1.0, 4 * found.se)
+    found = advi_elbo(problem, problem.prior("default"), most=2500)
+    assert (found.steps, found.settled) == (2500, False)
+    assert found.elbo < exact_posterior(problem).log_evidence + 4 * found.se
 
 
 MATRIX = [[2.0, 0.4], [0.4, 1.0]]
@@ -85,5 +159,6 @@ def test_the_prior_of_covariances_is_drawn_as_it_is_written(covariance, scale):
 def test_the_table_has_them_all():
     found = evidence_problem(coins(), smc=True, advi=True)
     assert all(found.row(name).value is not None for name in ("smc", "advi_meanfield", "advi_fullrank"))
-    assert abs(found.gap("smc")) < 0.1
-    assert found.gap("advi_fullrank") > 0
+    assert abs(found.gap("smc")) < 0.02
+    assert found.row("advi_fullrank").kl > 0
+    assert "ELBO of ADVI, full rank" in found.decomposition
