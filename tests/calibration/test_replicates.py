@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
+from scipy.stats import norm
 
 import emvsbayes as eb
 from emvsbayes.calibration.replicate import compared, curvature, gathered, matched
@@ -75,6 +77,17 @@ def test_a_singular_fit_has_a_reason_and_no_interval():
     assert found.status == "SINGULAR"
     assert found.se == found.lower == found.upper == [None] * 5
     assert found.reason.startswith("there are no standard errors: the fit is singular")
+
+
+@pytest.mark.parametrize(("effective", "coverage"), [(100, 0.946), (30, 0.931)])
+def test_what_the_page_says_that_few_effective_draws_cost(effective, coverage):
+    """Autoregressive chains of 1000 normal draws: how often the interval of their quantiles holds a further draw."""
+    rng, tau = np.random.default_rng(effective), 1000 / effective
+    rho = (tau - 1) / (tau + 1)
+    noise = rng.standard_normal((4000, 1300))
+    chains = lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, axis=1)[:, 300:]
+    lower, upper = np.quantile(chains, [0.025, 0.975], axis=1)
+    assert (norm.cdf(upper) - norm.cdf(lower)).mean() == pytest.approx(coverage, abs=0.003)
 
 
 @pytest.fixture
