@@ -146,7 +146,8 @@ def test_only_the_bayesian_side_imports_a_sampler(path):
 
 @pytest.mark.parametrize("path", under("report"), ids=ids)
 def test_the_report_reads_records_only(path):
-    allowed = ("report", "comparison.record", "selection.record", "core.errors")
+    records = ("comparison.record", "selection.record", "calibration.record", "calibration.coverage_record")
+    allowed = ("report", *records, "core.errors")
     assert all(starts_with(name, *allowed) for name in inside(path)), inside(path)
 
 
@@ -162,6 +163,16 @@ def test_the_evidence_needs_no_sampler_and_no_drawing(path):
     allowed = {"bayes.smc.smc_evidence", "bayes.advi.advi_elbo"} if path.name == "rows.py" else set()
     assert {name for name in inside(path) if starts_with(name, "bayes")} <= allowed  # inside functions, when asked for
     assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
+
+
+@pytest.mark.parametrize("path", under("calibration"), ids=ids)
+def test_the_calibration_samples_through_the_bayesian_side_and_draws_nothing(path):
+    assert not outside(path) & (DRAWING | SAMPLERS)
+    assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
+    if path.name in ("record.py", "coverage_record.py"):  # read by the report
+        assert {name.split(".")[0] for name in inside(path)} <= {"core"}
+    at_the_top = imports(SOURCES[path].read_text(), module_of(SOURCES[path]), path.name == "__init__.py", lazy=False)
+    assert not {name.split(".")[0] for name in at_the_top} & HEAVY
 
 
 @pytest.mark.parametrize("path", under("posterior"), ids=ids)

@@ -152,7 +152,7 @@ class Calibration:
             first = f"None of {total} rank histograms is rejected at {REJECTED:g}; the smallest p-value is {where}."
         missed = [model.name for model in self.models if model not in self.control_models]
         second = (
-            f"With draws narrowed by {1 - self.control:.0%} on purpose the same tests reject a histogram of "
+            f"With draws narrowed by {100 * (1 - self.control):.0f} % on purpose the same tests reject a histogram of "
             f"{len(self.control_models)} of {len(self.models)} models"
             + (f", and miss it in {', '.join(missed)}: more simulations would be needed." if missed else ".")
         )

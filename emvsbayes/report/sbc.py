@@ -33,7 +33,7 @@ def tests(model: ModelResult, control: float) -> Table:
     """The p-values of a model's quantities, and those of the narrowed draws."""
     return Table(
         f"{model.title}: p-values of uniform ranks",
-        ["quantity", "chi-square", "ECDF", f"chi-square, draws {1 - control:.0%} narrower", "ECDF, narrower"],
+        ["quantity", "chi-square", "ECDF", f"chi-square, draws {100 * (1 - control):.0f} % narrower", "ECDF, narrower"],
         [
             [h.name, _p(h.chi_square, h), _p(h.ecdf, h), _narrow(h.control_chi_square), _narrow(h.control_ecdf)]
             for h in model.histograms

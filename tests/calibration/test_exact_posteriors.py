@@ -123,7 +123,7 @@ def test_a_wrong_prior_is_rejected():
     assert of_gaussian(200, scale=2.0) < 0.001
 
 
-@pytest.mark.parametrize(("factor", "simulations"), [(0.8, 400), (0.87, 1000)])
+@pytest.mark.parametrize(("factor", "simulations"), [(0.8, 400), (0.87, 400)])
 def test_draws_that_are_too_narrow_are_rejected(factor, simulations):
     assert of_coins(1, simulations, factor=factor) < 0.001
 
