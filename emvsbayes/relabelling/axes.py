@@ -133,9 +133,9 @@ def finite(variable: Any, name: str) -> None:
 
 
 def log_posterior_of(tree: Any) -> Array | None:
-    """Log density of every draw (S,) as the sampler recorded it (lp, logp or lp__), up to a constant; None if not, or not all
-    are numbers.
+    """Log density of every draw (S,) as the sampler recorded it (lp, logp or lp__), up to a constant.
 
+    None where it was not recorded, or not all of it is numbers.
     ArviZ before 0.23 stored NumPyro's potential energy, the negative, under the name lp.
     """
     groups = [tree[name].to_dataset() for name in ("sample_stats", "posterior") if name in tree.children]
