@@ -133,8 +133,9 @@ def finite(variable: Any, name: str) -> None:
 
 
 def log_posterior_of(tree: Any) -> Array | None:
-    """Log density of every draw (S,) as the sampler recorded it (lp, logp or lp__), up to a constant; None if not.
+    """Log density of every draw (S,) as the sampler recorded it (lp, logp or lp__), up to a constant.
 
+    None where it was not recorded, or not all of it is numbers.
     ArviZ before 0.23 stored NumPyro's potential energy, the negative, under the name lp.
     """
     groups = [tree[name].to_dataset() for name in ("sample_stats", "posterior") if name in tree.children]
@@ -142,6 +143,8 @@ def log_posterior_of(tree: Any) -> Array | None:
         for name in ("lp", "logp", "lp__"):
             if name in dataset and set(dataset[name].dims) == set(SAMPLE):
                 values = dataset[name].transpose(*SAMPLE).values.ravel().astype(np.float64)
+                if not np.isfinite(values).all():
+                    return None
                 return -values if name == "lp" and _energy(dataset.attrs) else values
     return None
 

@@ -145,7 +145,7 @@ class LabelDiagnosis:
         if not moved:
             return f"No chain changed its labelling, and {visited}: the chains sit under different labels."
         total, chains = sum(self.switches), _counted(len(moved), "chain")
-        return f"The labelling changed {_counted(total, 'time')} within {chains}; {visited}."
+        return f"By {self.method} the labelling changed {_counted(total, 'time')} within {chains}; {visited}."
 
     def _worse(self) -> list[str]:
         if not self.spoiled:
