@@ -22,6 +22,7 @@ from emvsbayes.posterior.record import Pairs, Responsibilities
 SHOWN = 8  # rows where the two differ most
 DECADES = 6  # of odds and doubts that are drawn
 COLUMNS = 4  # of the data beside them
+SLIGHT = 0.01  # expected wrong rows that are next to none
 ROWS = 20_000  # of which probabilities are averaged
 ENTRIES = 4_000_000  # probabilities held at once
 
@@ -56,7 +57,7 @@ def _by_rows(title: str, found: Responsibilities, data: Any, kept: Integers, n_r
         + f"{found.errors_mean:.3g}"
         + (f", {ratio:.2f} times as many" if ratio is not None else "")
         + f". MAP is the surer of the two in {100 * found.surer:.0f} % of the rows.",
-        _conclusion(ratio),
+        _conclusion(ratio, found.errors_mean),
     ]
     rows = [
         ["mean entropy of a row, nats", found.entropy_plugged, found.entropy_mean],
@@ -69,9 +70,11 @@ def _by_rows(title: str, found: Responsibilities, data: Any, kept: Integers, n_r
     return Supplement(title, text, sheets, [_calibration(plugged, mean), _ordered(plugged, mean)])
 
 
-def _conclusion(ratio: float | None) -> str:
+def _conclusion(ratio: float | None, errors: float) -> str:
+    if errors < SLIGHT:
+        return "By neither is any row in doubt."
     if ratio is None:
-        return "At the MAP estimate no row is in doubt at all."
+        return "EM is over-confident: at the MAP estimate no row is in doubt at all."
     if ratio > 1.05:
         return "EM is over-confident: what is not known of θ is not in its responsibilities."
     if ratio < 0.95:

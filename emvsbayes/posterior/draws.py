@@ -115,6 +115,11 @@ def tree_draws(posterior: Any, family: Any, data: Any, like: Any) -> Draws:
             continue
         if name not in group:
             raise InputError(f"the draws hold no {name}; give draws of the same model as the fit.")
+        if missing := {"chain", "draw"} - set(group[name].dims):
+            raise InputError(
+                f"{name} has no dimension {' and no '.join(sorted(missing))}; give draws as ArviZ keeps them, chain by "
+                "chain."
+            )
         found = group[name].transpose("chain", "draw", ...).values
         if found.shape[2:] != np.shape(value):
             raise InputError(

@@ -170,6 +170,20 @@ def test_known_labels_and_large_counts_are_no_obstacle():
     assert isinstance(eb.posterior.predictive_density(draws).views[0].mean[0], float)
 
 
+@pytest.mark.parametrize(
+    ("ratio", "errors", "words"),
+    [
+        (3.0, 1e-6, "By neither"),
+        (None, 0.5, "no row is in doubt at all"),
+        (1.2, 0.5, "EM is over-confident"),
+        (0.8, 0.5, "less sure than the posterior"),
+        (1.01, 0.5, "The two agree"),
+    ],
+)
+def test_the_conclusion_follows_from_the_numbers(ratio, errors, words):
+    assert words in certainty._conclusion(ratio, errors)
+
+
 def test_many_rows_are_thinned_and_keep_their_numbers(monkeypatch):
     monkeypatch.setattr(certainty, "ROWS", 30)
     problem, _, map_, draws = about("gaussian_mixture", blobs(n=100), n_components=2)

@@ -133,6 +133,9 @@ def test_what_cannot_be_read_is_refused_in_a_sentence():
     refused(tree_of({n: values[n] for n in ("weights", "means")}, fit.family), words="hold no covariances")
     three = {**values, "means": np.zeros((8, 2, 3))}
     refused(tree_of(three, fit.family), words="a draw of means has the shape")
+    pooled = tree_of(values, fit.family)
+    pooled["posterior"] = pooled["posterior"].to_dataset().rename(draw="sample")
+    refused(pooled, words="has no dimension draw; give draws as ArviZ keeps them")
     broken = {n: v.copy() for n, v in values.items()}
     broken["means"][5, 1, 0] = np.nan
     refused(tree_of(broken, fit.family), words="draw 1 of chain 2 has a means that is no number")

@@ -20,7 +20,7 @@ A, B = 3.0, 6.0
 STRENGTHS = (0.1, 1.0, 2.0, 1000.0)
 
 
-def coin(n=4000):
+def coin(n=2000):
     """One coin under Beta(3, 6), and quantiles of its exact posterior in the place of draws."""
     problem = pose("coins", TRIALS, n_components=1)
     fit = fit_problem(problem, prior=problem.prior({"probs": {"a": A, "b": B}}))
@@ -37,7 +37,7 @@ def exact(strength):
     return stats.beta(1 + strength * (A - 1) + HEADS, 1 + strength * (B - 1) + TAILS)
 
 
-@pytest.mark.parametrize("name", [n for n in WITH_PRIOR if "default" in n or "informative" in n or "map" in n][::4])
+@pytest.mark.parametrize("name", [n for n in WITH_PRIOR if "default" in n or "informative" in n or "map" in n][::7])
 @pytest.mark.parametrize("strength", [0.01, 7.0])
 def test_a_strength_multiplies_the_pseudo_statistics(name, strength):
     """Exactly, but for the count of a covariance's prior: degrees of freedom are scaled from where they must end."""
@@ -107,7 +107,7 @@ def test_a_rung_out_of_reach_is_drawn_and_serves_its_neighbours():
     def draw_at(prior):
         asked.append(float(prior.probs.a))
         a, b = prior.probs.a + HEADS, prior.probs.b + TAILS
-        values = np.random.default_rng(1).beta(a, b, size=(4000, 1))
+        values = np.random.default_rng(1).beta(a, b, size=(2000, 1))
         return Draws(problem.family, problem.data, {**draws.values, "probs": values}, fit.params, 4)
 
     found = {r.strength: r for r in ladder(draws, fit, strengths=(1, 1000, 1200), draw_at=draw_at).rungs}

@@ -15,13 +15,13 @@ from emvsbayes.problem import pose
 
 
 def test_p_is_uniform_where_theta_is_known():
-    """100 data sets of one θ, each held against 50 replicates of the same θ."""
+    """80 data sets of one θ, each held against 40 replicates of the same θ."""
     base = pose("gaussian_mixture", blobs(n=12, d=1), n_components=2)
     params = base.start({"means": [[0.0], [3.0]], "covariances": [[[1.0]], [[2.0]]], "weights": [0.3, 0.7]})
     rng, found = np.random.default_rng(1), {}
-    for seed in range(100):
+    for seed in range(80):
         data, _ = base.family.simulate(params, base.data, rng)
-        draws = type(still(base, params))(base.family, data, still(base, params, 50).values, params, 4)
+        draws = type(still(base, params))(base.family, data, still(base, params, 40).values, params, 4)
         for check in predictive_checks(draws, seed=seed).checks:
             found.setdefault(check.name, []).append(check.p)
     assert len(found) == 6
@@ -36,11 +36,11 @@ def test_p_and_its_error_are_those_of_the_normal_mean():
     problem = pose("gaussian_mixture", X, n_components=1)
     params = problem.start({"means": [[0.0]], "covariances": [[[1.0]]]})
     (check,) = predictive_checks(
-        still(problem, params, 4000), lambda data: {"mean": data.X.mean()}, most=4000, seed=3
+        still(problem, params, 2000), lambda data: {"mean": data.X.mean()}, most=2000, seed=3
     ).checks
     expected = 1 - stats.norm.cdf(1.5)
     assert check.observed == pytest.approx(0.3)
-    assert check.se == pytest.approx(np.sqrt(expected * (1 - expected) / 4000), rel=0.1)
+    assert check.se == pytest.approx(np.sqrt(expected * (1 - expected) / 2000), rel=0.1)
     assert abs(check.p - expected) < 4 * check.se
     assert not check.extreme
     assert check.upper == pytest.approx(1.96 / 5, rel=0.1)

@@ -13,11 +13,11 @@ from emvsbayes.posterior.draws import Draws, tree_draws
 from emvsbayes.posterior.log_prior import log_prior, log_prior_by_field
 from emvsbayes.problem import pose
 
-N = 6_000
+N = 4_000
 TRIALS = {"heads": [7, 3, 9], "tosses": [10, 5, 12]}
 
 
-@pytest.mark.parametrize("name", WITH_PRIOR[::3])
+@pytest.mark.parametrize("name", WITH_PRIOR[::4])
 def test_the_pieces_of_a_log_prior_add_up(name):
     problem, prior = posed(name)
     params = problem.hold(starting(name))
