@@ -9,7 +9,7 @@ def diagnose(tree: Any) -> list[str]:
     """One sentence for each finding; empty when there is none."""
     from arviz_stats.sampling_diagnostics import diagnose as arviz_diagnose
 
-    _, found = arviz_diagnose(tree, show_diagnostics=False, return_diagnostics=True)
+    _, found = arviz_diagnose(_moving(tree), show_diagnostics=False, return_diagnostics=True)
     sentences = []
     if n := found.get("divergent", {}).get("n_divergent"):
         sentences.append(f"{n} divergent transitions: the step size is too large somewhere")
@@ -22,6 +22,17 @@ def diagnose(tree: Any) -> list[str]:
     if names := found.get("rhat", {}).get("bad_params"):
         sentences.append(f"R-hat above {found['rhat']['threshold']}: {_listed(names)}")
     return sentences
+
+
+def _moving(tree: Any) -> Any:
+    """Without variables that never moved, such as the weight of a single component: they have no R-hat."""
+    posterior = tree["posterior"].to_dataset()
+    still = [name for name, v in posterior.data_vars.items() if bool((v == v.isel(chain=0, draw=0)).all())]
+    if not still:
+        return tree
+    moving = tree.copy()
+    moving["posterior"] = posterior.drop_vars(still)
+    return moving
 
 
 def _listed(names: Any) -> str:
