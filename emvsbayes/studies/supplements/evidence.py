@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
@@ -31,6 +32,7 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
         smc=drawn and small,
         advi=drawn,
         seed=study.seed,
+        say=_tell,
     )
     sections = [evidence_section(found)]
     if study.models:
@@ -47,9 +49,15 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
             sampling=drawn,
             posteriors=own,
             seed=study.seed,
+            say=_tell,
         )
         sections.append(choice_section(choice))
     return sections
+
+
+def _tell(line: str) -> None:
+    """Progress, where the sampler has its own: on standard error."""
+    print(f"evidence: {line}", file=sys.stderr)
 
 
 def evidence_section(found: Evidence) -> Supplement:
