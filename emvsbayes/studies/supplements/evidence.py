@@ -35,8 +35,8 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
         say=_tell,
     )
     sections = [evidence_section(found)]
-    if study.models:
-        own = {f"K = {study.n_components}": posterior.raw} if drawn else {}
+    if study.models and drawn:  # without draws half of the criteria would be missing
+        own = {f"K = {study.n_components}": posterior.raw}
         choice = compare_models(
             study.family,
             study.table(),
@@ -46,7 +46,6 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
             draws=study.draws,
             tune=study.tune,
             chains=study.chains,
-            sampling=drawn,
             posteriors=own,
             seed=study.seed,
             say=_tell,
