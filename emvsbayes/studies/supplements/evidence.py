@@ -11,7 +11,7 @@ from emvsbayes.evidence.table import evidence_problem
 from emvsbayes.selection.models import compare_models
 from emvsbayes.selection.models_record import ASKS, ModelChoice
 
-SMALL = 500  # rows times components up to which particles are cheap
+SMALL = 500  # rows times components up to which particles and noisy gradients are cheap
 ERRORS = 2.0  # standard errors to each side in a picture
 KINDS: dict[Kind, str] = {
     "exact": "exact",
@@ -30,7 +30,7 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
         prior=fits.map.prior,
         posterior=posterior.raw if drawn else None,
         smc=drawn and small,
-        advi=drawn,
+        advi=drawn and small,
         seed=study.seed,
         say=_tell,
     )
