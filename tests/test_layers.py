@@ -165,6 +165,22 @@ def test_the_evidence_needs_no_sampler_and_no_drawing(path):
     assert not any(starts_with(name, "report", "cli", "studies", "comparison") for name in inside(path))
 
 
+@pytest.mark.parametrize("path", under("vb"), ids=ids)
+def test_variational_bayes_is_below_the_evidence(path):
+    assert not outside(path) & HEAVY
+    assert not any(starts_with(name, "evidence", "bayes", "report", "cli", "studies") for name in inside(path))
+
+
+@pytest.mark.parametrize("path", under("selection"), ids=ids)
+def test_a_choice_samples_only_when_asked(path):
+    """`compare_models` imports the sampler inside a function, and ArviZ is one module's, inside a function too."""
+    allowed = {"bayes.sampling.sample_problem"} if path.name == "models.py" else set()
+    assert {name for name in inside(path) if starts_with(name, "bayes")} <= allowed
+    assert not outside(path) & (HEAVY - ({"arviz"} if path.name == "loo.py" else set()))
+    eager = imports(SOURCES[path].read_text(), module_of(SOURCES[path]), path.name == "__init__.py", lazy=False)
+    assert not any(name.split(".")[0] in HEAVY or name.startswith("emvsbayes.bayes") for name in eager)
+
+
 @pytest.mark.parametrize("path", under("calibration"), ids=ids)
 def test_the_calibration_samples_through_the_bayesian_side_and_draws_nothing(path):
     assert not outside(path) & (DRAWING | SAMPLERS)

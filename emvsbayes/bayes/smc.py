@@ -2,7 +2,10 @@
 
     p(X) = Π_t p_t / p_t-1 ≈ Π_t mean_i p(X | θ_i)^(β_t - β_t-1),    θ_i ~ p(X | θ)^β_t-1 p(θ),  0 = β_0 < … < β_T = 1
 
-PyMC's `sample_smc` with the moves of `particles`.
+PyMC's `sample_smc` with the moves of `particles`. How many moves and stages was chosen on three data sets of 7 to 10
+rows whose evidence is known: more moves gained nothing, more and shorter stages did. On another one, and on two coins,
+errors were as large as their standard errors say; on two coins at most 0.005 nats.
+
 Particles come from the prior, and so from every labelling alike: nothing is added for copies. Each run is an estimate
 of p(X) without bias, but for the stages that it chooses itself; the runs are averaged on that scale, and their spread
 is the standard error.

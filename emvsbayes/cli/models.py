@@ -46,8 +46,7 @@ def evidence_command(
 ) -> None:
     """The log evidence ln p(X) by every method there is, in one table; of several K (-k 1:4), K by four criteria.
 
-    By default the posterior is sampled, for bridge sampling and PSIS-LOO: the first draws of a model take about a
-    minute to compile, later ones seconds.
+    By default the posterior is sampled: the first draws of a model take about a minute to compile, later ones seconds.
     """
     from emvsbayes.studies.saving import writable, write_text
 

@@ -13,6 +13,7 @@ elpd scores those from all the others. A vague prior therefore costs evidence an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,23 +113,23 @@ class ModelChoice:
     format: int = FORMAT
 
     def best(self, criterion: str) -> ModelScore | None:
-        """The model with the largest score; None where none has one."""
+        """The model with the largest score; None where fewer than two have one, of several models."""
         if criterion not in ASKS:
             raise unknown("criterion", criterion, ASKS)
         able = [model for model in self.models if getattr(model, criterion) is not None]
-        return max(able, key=lambda model: getattr(model, criterion), default=None)
+        if len(able) < min(2, len(self.models)):
+            return None
+        return max(able, key=lambda model: getattr(model, criterion))
 
     @property
     def shares(self) -> list[float | None]:
-        """Posterior probability of each model, all taken for equally probable before; None without an evidence."""
-        best = self.best("log_evidence")
-        if best is None or best.log_evidence is None:
-            return [None] * len(self.models)
-        from math import exp
-
-        found = [None if m.log_evidence is None else exp(m.log_evidence - best.log_evidence) for m in self.models]
-        total = sum(share for share in found if share is not None)
-        return [None if share is None else share / total for share in found]
+        """Posterior probability of each model, equally probable before; None while one has no evidence."""
+        values = [model.log_evidence for model in self.models]
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return [None] * len(values)
+        found = [math.exp(value - max(known)) for value in known]
+        return [share / sum(found) for share in found]
 
     @property
     def verdict(self) -> list[str]:
@@ -163,7 +164,8 @@ class ModelChoice:
             text += " (not worth more than a bare mention)"
         elif se is not None:
             text += f" (± {se:.2f}{': hardly told apart' if gap < HARDLY * se else ''})"
-        return text
+        missing = [model.words for model in self.models if getattr(model, criterion) is None]
+        return text + (f"; {', '.join(missing)} without" if missing else "")
 
     def summary(self) -> str:
         """The table as text, a * behind the largest of each column."""

@@ -10,7 +10,9 @@ def tree(**variables):
     coords = {"chain": np.arange(2), "draw": np.arange(200)}
     posterior = {name: (("chain", "draw", *"kl"[: v.ndim - 2]), v) for name, v in variables.items()}
     stats = {"diverging": (("chain", "draw"), np.zeros((2, 200), dtype=bool))}
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(posterior, coords), "sample_stats": xr.Dataset(stats, coords)})
+    return xr.DataTree.from_dict(
+        {"posterior": xr.Dataset(posterior, coords), "sample_stats": xr.Dataset(stats, coords)}
+    )
 
 
 def test_a_variable_that_never_moves_is_no_finding_and_no_warning():

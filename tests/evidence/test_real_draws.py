@@ -42,7 +42,7 @@ def test_two_coins(settings, seed):
 
 @pytest.mark.parametrize("name", ["gaussian", "bits"])
 def test_mixtures_of_few_rows(name):
-    bits = (np.random.default_rng(6).random((10, 3)) < np.where(np.arange(10) % 2, 0.8, 0.3)[:, None]).astype(float)
+    bits = (np.random.default_rng(6).random((10, 4)) < np.where(np.arange(10) % 2, 0.9, 0.1)[:, None]).astype(float)
     problem = {
         "gaussian": lambda: pose("gaussian_mixture", blobs(n=10, d=1, seed=21), n_components=2),
         "bits": lambda: pose("bernoulli_mixture", bits, n_components=2),

@@ -11,10 +11,11 @@ from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.evidence.record import Evidence, Row, decomposed
 from emvsbayes.problem import pose
 from emvsbayes.report.sections import render_sections
+from emvsbayes.selection.models import compare_models
 from emvsbayes.studies import STUDIES
 from emvsbayes.studies.assembly import fit_both
 from emvsbayes.studies.supplements import SUPPLEMENTS
-from emvsbayes.studies.supplements.evidence import evidence_section
+from emvsbayes.studies.supplements.evidence import choice_section, evidence_section
 
 DECLARED = [name for name, study in STUDIES.items() if "evidence" in study.supplements]
 
@@ -32,8 +33,9 @@ def test_the_declared_studies():
 
 
 def test_without_draws(coins):
-    problem, _, _ = coins
-    evidence, models = SUPPLEMENTS["evidence"](*coins, None)
+    problem, study, _ = coins
+    (evidence,) = SUPPLEMENTS["evidence"](*coins, None)
+    models = choice_section(compare_models("coins", study.columns, "1:3", settings=study.settings, sampling=False))
     table, second = evidence.sheets
     exact = exact_posterior(problem).log_evidence
     assert table.rows[0][:2] == ["enumeration", pytest.approx(exact, abs=1e-4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from emvsbayes.comparison.record import Plot, Series, Sheet, Supplement
@@ -10,7 +11,7 @@ from emvsbayes.evidence.table import evidence_problem
 from emvsbayes.selection.models import compare_models
 from emvsbayes.selection.models_record import ASKS, ModelChoice
 
-SMALL = 500  # rows times components up to which particles are cheap
+SMALL = 500  # rows times components up to which particles and noisy gradients are cheap
 ERRORS = 2.0  # standard errors to each side in a picture
 KINDS: dict[Kind, str] = {
     "exact": "exact",
@@ -29,12 +30,13 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
         prior=fits.map.prior,
         posterior=posterior.raw if drawn else None,
         smc=drawn and small,
-        advi=drawn,
+        advi=drawn and small,
         seed=study.seed,
+        say=_tell,
     )
     sections = [evidence_section(found)]
-    if study.models:
-        own = {f"K = {study.n_components}": posterior.raw} if drawn else {}
+    if study.models and drawn:  # without draws half of the criteria would be missing
+        own = {f"K = {study.n_components}": posterior.raw}
         choice = compare_models(
             study.family,
             study.table(),
@@ -44,12 +46,17 @@ def supplements(problem: Any, study: Any, fits: Any, posterior: Any) -> list[Sup
             draws=study.draws,
             tune=study.tune,
             chains=study.chains,
-            sampling=drawn,
             posteriors=own,
             seed=study.seed,
+            say=_tell,
         )
         sections.append(choice_section(choice))
     return sections
+
+
+def _tell(line: str) -> None:
+    """Progress, where the sampler has its own: on standard error."""
+    print(f"evidence: {line}", file=sys.stderr)
 
 
 def evidence_section(found: Evidence) -> Supplement:
