@@ -193,7 +193,7 @@ class Coverage:
 
 
 def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{100 * share:.1f} %"
+    return "none" if share is None else f"{100 * share:.1f}\u00a0%"  # not to be broken at the end of a line
 
 
 def _width(width: float | None) -> str:

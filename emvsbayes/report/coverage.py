@@ -24,6 +24,13 @@ def render_coverage(coverage: Coverage) -> str:
         shares={setting.name: shares(setting) for setting in coverage.settings},
         lost={setting.name: lost(setting) for setting in coverage.settings},
         replicates=fmt.listed(dict.fromkeys(fmt.count(z.replicates) for s in coverage.settings for z in s.sizes)),
+        posterior=[
+            c.coverage
+            for s in coverage.settings
+            for size in s.sizes
+            for c in size.cells
+            if c.method == "posterior" and c.coverage is not None
+        ],
         css=stylesheet(),
         fmt=fmt,
     )

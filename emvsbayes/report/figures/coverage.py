@@ -82,7 +82,7 @@ def _widths(axis: Axes, setting: SettingResult, quantity: str) -> None:
             linewidth=1.2,
         )
     axis.set_yscale("log")
-    axis.yaxis.set_major_locator(FixedLocator([0.03, 0.1, 0.3, 1, 3, 10]))
+    axis.yaxis.set_major_locator(FixedLocator([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())
     axis.set_xticks(range(len(setting.sizes)), [f"N = {size.rows}" for size in setting.sizes])
