@@ -307,13 +307,17 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of a supplement; numbers are printed with so many significant digits, text as it is, None as a dash."""
+    """A table of a supplement; text is printed as it is, None as a dash, whole numbers whole.
+
+    Other numbers have so many significant digits, or, where errors stand beside what they are errors of, `decimals`.
+    """
 
     caption: str
     headers: list[str]
     rows: list[list[str | float | None]]
     note: str = ""
     digits: int = 4
+    decimals: int | None = None
 
 
 @dataclass(frozen=True)

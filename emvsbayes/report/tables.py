@@ -53,10 +53,16 @@ def checks(found: list[Check]) -> Table:
 
 def sheet(found: Sheet) -> Table:
     """A table of a supplement; a column is one of words if nothing in it is a number."""
-    rows = [[cell if isinstance(cell, str) else fmt.number(cell, found.digits) for cell in row] for row in found.rows]
+    rows = [[cell if isinstance(cell, str) else _number(cell, found) for cell in row] for row in found.rows]
     numbers = {j for row in found.rows for j, cell in enumerate(row) if isinstance(cell, int | float)}
     words = frozenset(range(len(found.headers))) - numbers
     return Table(found.caption, found.headers, rows, words, found.note)
+
+
+def _number(value: float | None, within: Sheet) -> str:
+    if value is None or within.decimals is None or float(value).is_integer():
+        return fmt.number(value, within.digits)
+    return fmt.fixed(value, within.decimals)
 
 
 def published(found: list[Published]) -> Table:

@@ -28,8 +28,8 @@ def coins():
 
 
 def test_the_declared_studies():
-    assert DECLARED == ["evidence-sinusoid", "old-faithful", "two-coins"]
-    assert STUDIES["old-faithful"].models == "1:4"
+    assert DECLARED == ["evidence-sinusoid", "old-faithful", "three-clusters", "two-coins"]
+    assert STUDIES["three-clusters"].models == "1:4"
 
 
 def test_without_draws(coins):

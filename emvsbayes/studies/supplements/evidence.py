@@ -78,7 +78,7 @@ def evidence_section(found: Evidence) -> Supplement:
             rows.append([row.words, _nats(row.value), _nats(row.se), _nats(gap), row.kind, row.meaning])
     remarks = [f"{row.words}: {row.remark}" for row in found.rows if row.remark]
     measured = "" if reference is None else f"Others are measured from {reference.words}. "
-    sheets = [Sheet("The log evidence, in nats", headers, rows, measured + " ".join(remarks), digits=6)]
+    sheets = [Sheet("The log evidence, in nats", headers, rows, measured + " ".join(remarks), decimals=4)]
     second: list[list[str | float | None]] = [
         [row.words, OVER[row.method], *map(_nats, (row.value, row.kl, row.kl_se))]
         for row in found.bounds
@@ -90,7 +90,9 @@ def evidence_section(found: Evidence) -> Supplement:
             "ELBO + KL is the log evidence in every row. Mean field and variational Bayes cover one labelling, but for "
         )
         note += "the row that says otherwise: ln of the labellings is then part of their KL."
-        sheets.append(Sheet("The second decomposition: ln p(X) = ELBO(q) + KL(q ‖ posterior)", heads, second, note, 6))
+        sheets.append(
+            Sheet("The second decomposition: ln p(X) = ELBO(q) + KL(q ‖ posterior)", heads, second, note, decimals=4)
+        )
     return Supplement("The log evidence", text, sheets, [_axis(found)])
 
 
@@ -153,7 +155,7 @@ def choice_section(choice: ModelChoice) -> Supplement:
     note = "In nats; larger is better. share: posterior probability of the model if all were equally probable before. "
     note += "behind: elpd below the best, with the standard error of that difference. bad k: rows whose elpd cannot be "
     note += "trusted."
-    sheet = Sheet("Models side by side", headers, rows, note, digits=6)
+    sheet = Sheet("Models side by side", headers, rows, note, decimals=2)
     several = len(choice.models) > 1 and len({m.n_components for m in choice.models}) == len(choice.models)
     plots = [_curves(choice)] if several else []
     return Supplement("How many components?", [*choice.verdict, *choice.notes, *remarks], [sheet], plots)
