@@ -61,7 +61,9 @@ class Given:
         return self.probabilities is not None or self.allocations is not None
 
     def default_method(self) -> str:
-        """ecr towards a pivot; else what the tree can feed: stephens, ecr-iterative-1, pra."""
+        """ecr towards a pivot, pra towards parameters; else what the tree can feed: stephens, ecr-iterative-1, pra."""
+        if self.pivot is None and self.pra_pivot is not None:
+            return "pra"
         if self.pivot is not None and self.allocated:
             return "ecr"
         if self.probabilities is not None:
@@ -75,6 +77,10 @@ class Given:
             raise InputError(
                 f"{name} must know how the rows are allocated: give a Fit as pivot, or name a variable of the "
                 "posterior that holds allocation probabilities or allocations (constraint and pra do without)."
+            )
+        if name != "pra" and self.pivot is None and self.pra_pivot is not None:
+            raise InputError(
+                f"only pra takes parameters as pivot; {name} needs an allocation (N,) or (N, K), or a Fit."
             )
         data = None
         if name in WITH_DATA and self.rows is not None and (name == "data-based" or self.probabilities_at is None):
