@@ -40,8 +40,8 @@ def relabel(
         `observed_data` (as `sample` returns it).
     method : str
         One of `relabelling.METHODS`; "constraint:means[0]" names the field and the entry to sort by. By default ecr
-        where there is a pivot (pra where it is of parameters), stephens where there are probabilities, ecr-iterative-1 where there are only
-        allocations, and pra where there are only parameters.
+        where there is a pivot (pra where it is of parameters), stephens where there are probabilities, ecr-iterative-1
+        where there are only allocations, and pra where there are only parameters.
     pivot : Fit, or an allocation (N,) or (N, K), or for pra a mapping of fields (K, …)
         Its components give their labels to the draws. Where known labels, held fields or a fit's prior tell components
         apart, a permuted draw would be another draw: components are renamed only within their class.
