@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, Integers
+from emvsbayes.core.checks import Array, Integers, real_array
 from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling.arguments import checked_classes
 from emvsbayes.relabelling.axes import (
@@ -151,7 +151,8 @@ def read_labels(
 def rows_of_tree(tree: Any, data: Any, n: int) -> Array:
     """Rows (N, D): an array, or a variable of observed_data by name, or the only one that has N rows."""
     if data is not None and not isinstance(data, str):
-        return np.asarray(data, dtype=np.float64).reshape(len(data), -1)
+        values = np.atleast_1d(real_array(data, "data"))
+        return values.reshape(len(values), -1)
     observed = tree["observed_data"].to_dataset().data_vars if "observed_data" in tree.children else {}
     if isinstance(data, str):
         if data not in observed:
@@ -164,8 +165,8 @@ def rows_of_tree(tree: Any, data: Any, n: int) -> Array:
         found = [v for v in observed.values() if v.ndim and v.shape[0] == n]
     if len(found) != 1:
         raise InputError(
-            f"data-based and sjw need the {n} rows that were allocated: give them as data (an array, or the name of a "
-            f"variable of observed_data; it has {', '.join(map(str, observed)) or 'none'})."
+            f"data-based and sjw need the {n} rows that were allocated: give them as data (--data on the command line; "
+            f"an array, or the name of a variable of observed_data, which has {', '.join(map(str, observed)) or 'none'})."
         )
     values = np.asarray(found[0].values, dtype=np.float64)
     return values.reshape(len(values), -1)

@@ -448,6 +448,7 @@ def test_a_dimension_may_be_named_twice():
         (lambda: eb.relabel(plain(), dim=STAN, allocations="z", seed=-1), ["seed", "-1"]),
         (lambda: permute_at_random(plain(), -1, dim=STAN), ["seed", "-1"]),
         (lambda: relabel_draws(np.zeros((5, 3)), method="pra"), ["mapping", "ndarray"]),
+        (lambda: eb.relabel(plain(), dim=STAN, allocations="z", method="sjw", data=["a"] * N), ["data", "numbers"]),
     ],
 )
 def test_bad_calls_are_told_in_one_sentence(call, words):
