@@ -21,7 +21,11 @@ from emvsbayes.core.errors import InputError
 @click.option("--allocations", multiple=True, metavar="NAME", help="Variable whose values are component labels.")
 @click.option("--first-label", type=click.IntRange(0, 1), help="What those labels count from, if it is not clear.")
 @click.option("-f", "--family", help="Relabel towards an EM fit of this family, with as many components as the draws.")
-@click.option("--data", type=click.Path(path_type=Path), help="Data of that fit; those in the file by default.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data of that fit, or the rows for data-based and sjw; by default those in the file.",
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Settings of that family.")
 @click.option(
     "--prior", default="default", show_default=True, help="Of that fit: none, default, JSON, or a file of it."
@@ -59,6 +63,7 @@ def relabel_command(
     """
     from emvsbayes.relabelling import diagnose_labels, relabel, relabelling_report
     from emvsbayes.relabelling.files import read_draws, write_draws
+    from emvsbayes.relabelling.given import WITH_DATA
     from emvsbayes.studies.saving import writable, write_text
 
     for path in (out, json_path, page):
@@ -66,8 +71,11 @@ def relabel_command(
             writable(path.parent)
             if path.is_dir():
                 raise InputError(f"{path} is a folder; name the file to write.")
-    if data is not None and family is None:
-        raise InputError("--data are the data of an EM fit; say of which family with -f.")
+    if data is not None and family is None and (method or "").strip() not in WITH_DATA:
+        raise InputError(
+            f"--data are the rows for --method {' or '.join(WITH_DATA)}, or the data of an EM fit; say of which family "
+            "with -f."
+        )
     tree = read_draws(posterior)
     options: dict[str, Any] = {
         "method": method,
@@ -78,9 +86,10 @@ def relabel_command(
         "seed": seed,
     }
     code = 0
+    if data is not None:
+        options["data"] = _table(data) if family is not None else _table(data).numbers()
     if family is not None:
         options["pivot"] = _fit(tree, family, data, settings, prior, options["dim"], seed)
-        options["data"] = _table(data)
         code = exit_code(options["pivot"].status.name)
         progress(f"pivot: an EM fit of {family}; {options['pivot'].status.value}")
     progress("diagnosis, before the cure")

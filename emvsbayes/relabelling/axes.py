@@ -16,11 +16,10 @@ import numpy as np
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.errors import InputError
+from emvsbayes.relabelling.suggested import UNNAMED, suggestion
 
 DIM = "component"
 SAMPLE = ("chain", "draw")
-SUGGESTED_AT_MOST = 20  # a longer dimension counts rows or columns rather than components
-TELLING = re.compile(r"comp|cluster|class|group|state|mixture|(^|_)k($|_)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,8 @@ def posterior_of(tree: Any) -> Any:
     """The posterior group of a tree as a dataset with chains and draws."""
     if "posterior" not in getattr(tree, "children", {}):
         groups = ", ".join(getattr(tree, "children", {})) or "none"
-        raise InputError(
-            f"labels need a DataTree with a posterior group, such as sample returns; its groups: {groups}."
-        )
+        came = f"; its groups: {groups}" if hasattr(tree, "children") else f"; this is of type {type(tree).__name__}"
+        raise InputError(f"labels need a DataTree with a posterior group, such as sample returns{came}.")
     dataset = tree["posterior"].to_dataset()
     missing = [name for name in SAMPLE if name not in dataset.sizes]
     if missing:
@@ -65,7 +63,9 @@ def components_of(dataset: Any, dim: str | Sequence[str] = DIM) -> Components:
     InputError
         Where a dimension is not there (with those that are), or sizes differ.
     """
-    named = (dim,) if isinstance(dim, str) else tuple(dim)
+    if not isinstance(dim, Sequence):
+        raise InputError(f"dim must be the name of a dimension, or several names; it is {dim!r}.")
+    named = (dim,) if isinstance(dim, str) else tuple(dict.fromkeys(dim))
     there = _sample_dims(dataset)
     missing = [name for name in named if name not in there]
     if missing or not named:
@@ -73,7 +73,7 @@ def components_of(dataset: Any, dim: str | Sequence[str] = DIM) -> Components:
         raise InputError(
             f"no variable of the posterior has a dimension {what}; those with draws have "
             f"{', '.join(f'{name} ({size})' for name, size in there.items()) or 'no other dimension than chain, draw'}"
-            f"{_suggestion(there)}."
+            f"{suggestion(there)}."
         )
     sizes = {name: there[name] for name in named}
     if len(set(sizes.values())) > 1:
@@ -110,6 +110,24 @@ def fields_of(dataset: Any, components: Components, without: Sequence[str] = ())
     return found
 
 
+def left_in_place(dataset: Any, components: Components, but: Sequence[str] = ()) -> list[str]:
+    """Variables that may bear components along a dimension that was not named: as long, and of no name of its own.
+
+    A variable that moves along one dimension may have rows, or columns, as many as components; only where nobody chose
+    a name for those (`A_dim_1`) can they be components too.
+    """
+    found = []
+    for name, variable in dataset.data_vars.items():
+        if name in but or not set(SAMPLE) <= set(variable.dims):
+            continue
+        moves = bool(components.of(variable.dims))
+        other = [str(dim) for dim in variable.dims if dim not in (*SAMPLE, *components.dims)]
+        same = [dim for dim in other if variable.sizes[dim] == components.k and (UNNAMED.fullmatch(dim) or not moves)]
+        if same:
+            found.append(f"{name} ({', '.join(same)})")
+    return found
+
+
 def flat(variable: Any) -> Array:
     """Draws of one variable as (S, …), chains one after another."""
     values = _ordered(variable).values
@@ -119,7 +137,7 @@ def flat(variable: Any) -> Array:
 def finite(variable: Any, name: str) -> None:
     """Raise at the first draw that is no number, by chain and draw."""
     ordered = _ordered(variable)
-    if not np.issubdtype(ordered.dtype, np.number):
+    if ordered.dtype.kind not in "iuf":
         raise InputError(f"{name} must hold numbers; it holds {ordered.dtype}.")
     bad = ~np.isfinite(ordered.values)
     if bad.any():
@@ -210,18 +228,6 @@ def _sample_dims(dataset: Any) -> dict[str, int]:
         for dim, size in variable.sizes.items()
         if dim not in SAMPLE
     }
-
-
-def _suggestion(there: dict[str, int]) -> str:
-    """Which of the dimensions probably count components, where one guess stands out."""
-    short = {name: size for name, size in there.items() if 1 < size <= SUGGESTED_AT_MOST}
-    telling = [name for name in short if TELLING.search(name)]
-    first = [name for name in short if name.endswith("_dim_0")]
-    for names in (telling, first, list(short)):
-        if names and len({short[name] for name in names}) == 1:
-            guess = repr(names[0]) if len(names) == 1 else f"({', '.join(map(repr, names))})"
-            return f"; dim={guess} is probably what you mean (on the command line --dim, once for each)"
-    return "; say with dim which of them counts components" if there else ""
 
 
 def _sizes(dataset: Any) -> str:

@@ -35,11 +35,12 @@ def chain_gaps(fields: Mapping[str, Array], classes: Integers) -> Array:
     """Gaps (C, C) between chains of relabelled fields (C, draws, K, …), in standard deviations within a chain."""
     coordinates = np.concatenate([v.reshape(*v.shape[:3], -1) for v in fields.values()], axis=3)
     mean, variance = coordinates.mean(axis=1), coordinates.var(axis=1)  # (C, K, J)
+    rounding = 1e-12 * np.abs(coordinates).max(axis=(0, 1, 2))  # by coordinate: each has units of its own
     chains = len(mean)
     gaps = np.zeros((chains, chains))
     for a in range(chains):
         for b in range(a):
-            apart = _standardised(mean[a][:, None] - mean[b], variance[a][:, None] + variance[b])  # (K, K, J)
+            apart = _standardised(mean[a][:, None] - mean[b], variance[a][:, None] + variance[b], rounding)
             slots = assignment(-(np.minimum(apart, 1e6) ** 2).sum(axis=2), classes)
             gaps[a, b] = gaps[b, a] = apart[slots, np.arange(len(slots))].max()
     return gaps
@@ -63,9 +64,8 @@ def grouped(gaps: Array, far: float = FAR) -> list[int]:
     return [int(label) for label in labels]
 
 
-def _standardised(difference: Array, variances: Array) -> Array:
-    """|difference| in deviations; a coordinate that stands still in both chains is infinitely far, or equal."""
+def _standardised(difference: Array, variances: Array, rounding: Array) -> Array:
+    """|difference| (K, K, J) in deviations: 0 within rounding (J,), infinite where nothing but rounding moves."""
     scale = np.sqrt(variances / 2)
-    still = scale <= 1e-12 * (np.abs(difference) + np.abs(difference).max())
-    ratio = np.divide(np.abs(difference), scale, out=np.zeros_like(difference), where=~still)
-    return np.where(still & (np.abs(difference) > 0), np.inf, ratio)
+    ratio = np.divide(np.abs(difference), scale, out=np.full_like(difference, np.inf), where=scale > rounding)
+    return np.where(np.abs(difference) > rounding, ratio, 0.0)

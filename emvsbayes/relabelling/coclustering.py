@@ -38,7 +38,7 @@ def component_rows(probabilities: ArrayLike | None, allocations: ArrayLike | Non
         r = real_array(probabilities, "probabilities", ndim=3)
         if r.size == 0:
             raise InputError(f"probabilities need at least one draw of one row; their shape is {r.shape}.")
-        return checked_probabilities(r, r.shape[0], r.shape[2])
+        return checked_probabilities(probabilities, r.shape[0], r.shape[2])
     if allocations is None:
         raise InputError("give probabilities (S, N, K) or allocations (S, N); neither was given.")
     z = whole(real_array(allocations, "allocations", ndim=2), "allocations")

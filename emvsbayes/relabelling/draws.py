@@ -104,7 +104,7 @@ def relabel_draws(
     name, detail = known_method(method), str(method).partition(":")[2]
     fields = arguments.checked_draws(draws)
     s, k = next(iter(fields.values())).shape[:2]
-    groups = arguments.checked_classes(classes, k)
+    groups, seed = arguments.checked_classes(classes, k), whole_number(seed, 0, "seed")
     if name == "constraint":
         return Relabelling(method, constraint(coordinate(fields, detail or None, groups), groups))
     if name == "pra":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, Integers
+from emvsbayes.core.checks import Array, Integers, real_array
 from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling.arguments import checked_classes
 from emvsbayes.relabelling.axes import (
@@ -61,7 +61,9 @@ class Given:
         return self.probabilities is not None or self.allocations is not None
 
     def default_method(self) -> str:
-        """ecr towards a pivot; else what the tree can feed: stephens, ecr-iterative-1, pra."""
+        """ecr towards a pivot, pra towards parameters; else what the tree can feed: stephens, ecr-iterative-1, pra."""
+        if self.pivot is None and self.pra_pivot is not None:
+            return "pra"
         if self.pivot is not None and self.allocated:
             return "ecr"
         if self.probabilities is not None:
@@ -75,6 +77,10 @@ class Given:
             raise InputError(
                 f"{name} must know how the rows are allocated: give a Fit as pivot, or name a variable of the "
                 "posterior that holds allocation probabilities or allocations (constraint and pra do without)."
+            )
+        if name != "pra" and self.pivot is None and self.pra_pivot is not None:
+            raise InputError(
+                f"only pra takes parameters as pivot; {name} needs an allocation (N,) or (N, K), or a Fit."
             )
         data = None
         if name in WITH_DATA and self.rows is not None and (name == "data-based" or self.probabilities_at is None):
@@ -145,7 +151,8 @@ def read_labels(
 def rows_of_tree(tree: Any, data: Any, n: int) -> Array:
     """Rows (N, D): an array, or a variable of observed_data by name, or the only one that has N rows."""
     if data is not None and not isinstance(data, str):
-        return np.asarray(data, dtype=np.float64).reshape(len(data), -1)
+        values = np.atleast_1d(real_array(data, "data"))
+        return values.reshape(len(values), -1)
     observed = tree["observed_data"].to_dataset().data_vars if "observed_data" in tree.children else {}
     if isinstance(data, str):
         if data not in observed:
@@ -158,8 +165,8 @@ def rows_of_tree(tree: Any, data: Any, n: int) -> Array:
         found = [v for v in observed.values() if v.ndim and v.shape[0] == n]
     if len(found) != 1:
         raise InputError(
-            f"data-based and sjw need the {n} rows that were allocated: give them as data (an array, or the name of a "
-            f"variable of observed_data; it has {', '.join(map(str, observed)) or 'none'})."
+            f"data-based and sjw need the {n} rows that were allocated: give them as data (--data on the command line; "
+            f"an array, or the name of a variable of observed_data, which has {', '.join(map(str, observed)) or 'none'})."
         )
     values = np.asarray(found[0].values, dtype=np.float64)
     return values.reshape(len(values), -1)

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
-from emvsbayes.core.checks import Array, Integers, real_array, shaped
+from emvsbayes.core.checks import Array, Integers, real_array, shaped, whole_number
 from emvsbayes.core.errors import unknown
 from emvsbayes.relabelling.arguments import whole
 from emvsbayes.relabelling.coclustering import coclustering as counted
@@ -73,13 +73,15 @@ def point_partition(
     """
     if loss not in LOSSES:
         raise unknown("loss of a partition", loss, LOSSES)
-    values = component_rows(None, allocations)
+    z = whole(real_array(allocations, "allocations", ndim=2), "allocations")
+    if z.size and z.min() >= 0:  # names that do not occur, such as 0 in labels of Stan, are no components
+        z = np.unique(z, return_inverse=True)[1].reshape(z.shape)
+    values = component_rows(None, z)
     s, k, n = values.shape
-    z = whole(real_array(allocations, "allocations"), "allocations")
     together = counted(allocations=z)
     if coclustering is not None and loss == "binder":
         together = shaped(real_array(coclustering, "coclustering"), (n, n), "coclustering")
-    groups = min(n, k if max_groups is None else max(1, max_groups))
+    groups = min(n, k if max_groups is None else whole_number(max_groups, 1, "max_groups"))
     expected: Loss = Binder(together) if loss == "binder" else VariationOfInformation(values, z)
     sampled = [_numbered(z[i]) for i in np.unique(np.linspace(0, s - 1, CANDIDATES).astype(int))]
     starts = [min(sampled, key=expected)] if any(c.max() < groups for c in sampled) else []

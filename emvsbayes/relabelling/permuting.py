@@ -90,12 +90,14 @@ def permute_group(
 def _matching(moves: Any, dataset: Any, group: str) -> Integers:
     """The permutations of the draws of a group, by their coordinates, or by position where it has none."""
     sizes = tuple(dataset.sizes[name] for name in SAMPLE)
-    if all(name in dataset.indexes for name in SAMPLE):
+    numbered = all(name in dataset.indexes for name in SAMPLE)
+    same = numbered and all(dataset.indexes[name].equals(moves.indexes[name]) for name in SAMPLE)
+    if same or (not numbered and sizes == moves.shape[:2]):
+        return moves.values  # by position also where runs were joined, and their draws bear the same numbers
+    if numbered and all(moves.indexes[name].is_unique for name in SAMPLE):
         known = [dataset.indexes[name].isin(moves.indexes[name]).all() for name in SAMPLE]
         if all(known):
             return moves.sel({name: dataset[name].values for name in SAMPLE}).values
-    elif sizes == moves.shape[:2]:
-        return moves.values
     raise InputError(
         f"the group {group} holds draws that the posterior does not ({sizes[0]} chains of {sizes[1]}), and their "
         "labels cannot be told; drop the group or give it the posterior's draws."

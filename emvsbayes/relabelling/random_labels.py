@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.core.alignment import shuffled
-from emvsbayes.core.checks import Integers, real_array
+from emvsbayes.core.checks import Integers, real_array, whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling.arguments import checked_classes, checked_draws, whole, within
 from emvsbayes.relabelling.axes import DIM, components_of, posterior_of
@@ -64,7 +64,7 @@ def permute_at_random(
     InputError
         As `relabel` and `relabel_draws`.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole_number(seed, 0, "seed"))
     if isinstance(draws, Mapping) and not hasattr(draws, "children"):  # a tree is a mapping too
         return _arrays(draws, rng, allocations, first_label or 0, classes)
     dataset = posterior_of(draws)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.relabelling.axes import DIM, fields_of, posterior_of
+from emvsbayes.relabelling.axes import DIM, fields_of, left_in_place, posterior_of
 from emvsbayes.relabelling.draws import Relabelling, known_method, relabel_draws
 from emvsbayes.relabelling.given import Given, given_alone
 from emvsbayes.relabelling.permuting import permute_group, permute_tree
@@ -40,8 +40,8 @@ def relabel(
         `observed_data` (as `sample` returns it).
     method : str
         One of `relabelling.METHODS`; "constraint:means[0]" names the field and the entry to sort by. By default ecr
-        where there is a pivot, stephens where there are probabilities, ecr-iterative-1 where there are only
-        allocations, and pra where there are only parameters.
+        where there is a pivot (pra where it is of parameters), stephens where there are probabilities, ecr-iterative-1
+        where there are only allocations, and pra where there are only parameters.
     pivot : Fit, or an allocation (N,) or (N, K), or for pra a mapping of fields (K, …)
         Its components give their labels to the draws. Where known labels, held fields or a fit's prior tell components
         apart, a permuted draw would be another draw: components are renamed only within their class.
@@ -92,6 +92,11 @@ def relabel(
     attrs: dict[str, Any] = {"dims": list(given.components.dims)}
     if evidence := [*([probabilities] if probabilities else []), *given.first_labels]:
         attrs["evidence"] = evidence
+    if given.components.k > 1 and not hasattr(pivot, "family"):  # a family says itself what bears components
+        still = left_in_place(posterior_of(posterior), given.components, list(given.first_labels))
+        if still:
+            told = f"left in the sampler's order, though {given.components.k} long too: {', '.join(still)}"
+            note = "; ".join(filter(None, [note, f"{told}; name these dimensions as well if they count components"]))
     if note:
         attrs["note"] = note
     tree = permute_tree(

@@ -123,6 +123,22 @@ def test_the_page_shows_both_and_needs_no_file(call, file, here):
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
+@pytest.mark.parametrize("method", ["data-based", "sjw"])
+def test_rows_of_their_own_for_the_methods_that_look_at_them(method, call, file, here):
+    (here / "rows.csv").write_text("x\n" + "\n".join(str(10.0 * (n % K)) for n in range(N)) + "\n")
+    done = call(
+        "relabel", file, *STAN, "--allocations", "z", "--method", method, "--data", "rows.csv", "--out", "new.nc"
+    )
+    assert done.exit_code == 0, done.output
+    new, mu = order(here / "new.nc"), stan()[1]
+    names = np.argsort(np.argsort(new["posterior"]["mu"].values[0, 0]))
+    np.testing.assert_allclose(new["posterior"]["mu"], mu[:, :, names])
+    (here / "rows.csv").write_text("x\n1\n2\n")
+    done = call("relabel", file, *STAN, "--allocations", "z", "--method", method, "--data", "rows.csv")
+    assert done.exit_code == 2
+    assert "each of the 12 allocated rows" in done.stderr
+
+
 def test_it_never_imports_a_sampler(process, file):
     words = ["relabel", str(file), *STAN, "--probabilities", "p"]
     code = f"""

@@ -134,6 +134,18 @@ def test_a_renamed_chain_is_no_other_mode_within_its_class():
     assert grouped(chain_gaps(fields, np.zeros(3, dtype=int))) == [0, 1]
 
 
+def test_probabilities_near_0_and_1_and_other_units_are_no_modes():
+    """Rows far inside a component have probabilities such as 1e-15, which move by as little."""
+    rng = np.random.default_rng(6)
+    means = 12 * np.arange(3.0) + rng.normal(0, 0.2, (4, 200, 3))
+    logs = -0.5 * (np.array([0.3, 12.1, 23.8, 5.0])[:, None] - means[:, :, None]) ** 2
+    p = np.exp(logs - logs.max(axis=3, keepdims=True))
+    fields = {"means": means, "p": np.moveaxis(p / p.sum(axis=3, keepdims=True), 3, 2), "mass": means * 1e15}
+    assert grouped(chain_gaps(fields, np.zeros(3, dtype=int))) == [0, 0, 0, 0]
+    fields["p"][3, :, 0, 3] = 0.5
+    assert grouped(chain_gaps(fields, np.zeros(3, dtype=int))) == [0, 0, 0, 1]
+
+
 def case(apart, *, chains=4, draws=100, n=60, k=2, switching=True, seed=0):
     """Draws of k means on a line, `apart` posterior deviations apart, each chain or each draw under its own labels."""
     rng = np.random.default_rng(seed)

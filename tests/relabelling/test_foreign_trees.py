@@ -380,3 +380,79 @@ def test_permutations_of_arrays_rename_labels_too():
     labels = np.array([[1, 2, 3], [3, 3, 1]])
     found = relabel_draws({"m": np.array([[5.0, 1.0, 3.0], [1.0, 3.0, 5.0]])}, method="constraint")
     np.testing.assert_array_equal(found.rename(labels, first=1), [[3, 1, 2], [3, 3, 1]])
+
+
+# what users do
+
+
+@pytest.mark.parametrize("along", SAMPLE)
+def test_runs_that_were_joined_may_count_their_draws_twice(along):
+    turns = turns_of()
+    one = foreign(straight(), turns)["posterior"].to_dataset()
+    joined = xr.DataTree.from_dict({"posterior": xr.concat([one, one], dim=along)})
+    found = back(np.concatenate([turns, turns], axis=SAMPLE.index(along)), eb.relabel(joined, dim=STAN, method="pra"))
+    assert (found == found[0, 0]).all()
+
+
+def test_a_variable_as_long_as_the_components_that_was_not_named_is_told():
+    tree = plain()
+    told = eb.relabel(tree, dim=("mu_dim_0", "A_dim_0"), allocations="z")["relabelling"].attrs["note"]
+    assert "theta (theta_dim_0), A (A_dim_1), p (p_dim_1); name these" in told, told
+    assert "note" not in eb.relabel(tree, dim=STAN, allocations="z")["relabelling"].attrs
+    square = tree_of(m=((*SAMPLE, "component", "feature"), np.random.default_rng(0).normal(size=(2, 5, 3, 3))))
+    assert "note" not in eb.relabel(square)["relabelling"].attrs  # somebody called that axis features
+
+
+def test_probabilities_are_suggested_along_their_components():
+    tree = without("z")
+    with pytest.raises(eb.InputError, match=r"dim=\('mu_dim_0', 'theta_dim_0', 'A_dim_0', 'p_dim_1'\) is probably"):
+        eb.relabel(tree)
+
+
+def test_parameters_as_pivot_are_for_pra():
+    turns, pivot = turns_of(), {"mu": 10.0 * np.array([[2, 2], [0, 0], [1, 1]])}
+    tree = foreign(straight(), turns)
+    tree["posterior"] = tree["posterior"].to_dataset().drop_vars(["theta", "A"])
+    options = {"dim": ("mu_dim_0", "p_dim_1"), "probabilities": "p", "pivot": pivot}
+    found = eb.relabel(tree, **options)
+    assert found["relabelling"].attrs["method"] == diagnose_labels(tree, **options).method == "pra"
+    assert (back(turns, found) == [2, 0, 1]).all()
+    with pytest.raises(eb.InputError, match="only pra takes parameters as pivot; stephens needs"):
+        eb.relabel(tree, method="stephens", **options)
+
+
+def test_probabilities_of_single_precision_add_to_1_by_its_rounding():
+    tree = plain()
+    dataset = tree["posterior"].to_dataset()
+    off = dataset["p"] * (1 + 2e-4 * np.random.default_rng(0).choice([-1, 1], dataset["p"].shape[:3])[..., None])
+    for kind, good in ((np.float32, True), (np.float64, False)):
+        tree["posterior"] = dataset.assign(p=off.astype(kind))
+        if good:
+            one = eb.relabel(tree, dim=STAN, probabilities="p")["relabelling"]["permutation"]
+            other = eb.relabel(plain(), dim=STAN, probabilities="p")["relabelling"]["permutation"]
+            np.testing.assert_array_equal(one, other)
+        else:
+            with pytest.raises(eb.InputError, match="add to 1"):
+                eb.relabel(tree, dim=STAN, probabilities="p")
+
+
+def test_a_dimension_may_be_named_twice():
+    assert eb.relabel(plain(), dim=(*STAN, *STAN))["relabelling"].attrs["dims"] == list(STAN)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: eb.relabel(plain(), dim=5), ["dim", "name", "5"]),
+        (lambda: eb.relabel("posterior.nc"), ["DataTree", "type str"]),
+        (lambda: eb.relabel(plain(), dim=STAN, allocations="z", seed=-1), ["seed", "-1"]),
+        (lambda: permute_at_random(plain(), -1, dim=STAN), ["seed", "-1"]),
+        (lambda: relabel_draws(np.zeros((5, 3)), method="pra"), ["mapping", "ndarray"]),
+        (lambda: eb.relabel(plain(), dim=STAN, allocations="z", method="sjw", data=["a"] * N), ["data", "numbers"]),
+    ],
+)
+def test_bad_calls_are_told_in_one_sentence(call, words):
+    with pytest.raises(eb.InputError) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value), caught.value

@@ -116,6 +116,17 @@ def test_names_change_nothing():
         assert one.expected_loss == pytest.approx(two.expected_loss)
 
 
+def test_names_that_do_not_occur_are_no_components():
+    z = np.array([[0, 0, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0]])
+    plain = point_partition(z)
+    for names in ([1, 2], [7, 10**9]):
+        other = point_partition(np.array(names)[z])
+        np.testing.assert_array_equal(plain.labels, other.labels)
+        assert plain.expected_loss == other.expected_loss
+    crossed = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])  # of three groups the best has less loss, but there are two
+    assert point_partition(crossed + 1).expected_loss == point_partition(crossed).expected_loss
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -129,6 +140,7 @@ def test_names_change_nothing():
         (lambda: point_partition([[0, 1]], loss="bindr"), ["bindr", "binder"]),
         (lambda: point_partition([[0, 1]], loss="binder", coclustering=np.ones((3, 3))), ["coclustering", "(2, 2)"]),
         (lambda: point_partition([0, 1]), ["allocations", "2 axes"]),
+        (lambda: point_partition([[0, 1]], max_groups=0), ["max_groups", "0"]),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(call, words):

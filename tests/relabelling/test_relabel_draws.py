@@ -127,7 +127,7 @@ D = {"means": np.zeros((3, 2, 4)), "weights": np.zeros((3, 2))}
     ("draws", "options", "words"),
     [
         (D, {"method": "stephen", "allocations": Z}, ["stephen", "stephens"]),
-        ({}, {"allocations": Z}, ["at least one array"]),
+        ({}, {"allocations": Z}, ["at least one name"]),
         (D, {}, ["ecr needs allocations (S, N) or probabilities (S, N, K)"]),
         ({"means": np.zeros(3)}, {"allocations": Z}, ["(S, K, ...)"]),
         ({**D, "probs": np.zeros((3, 4))}, {"allocations": Z}, ["same S and K", "probs"]),
