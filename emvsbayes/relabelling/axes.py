@@ -110,8 +110,8 @@ def fields_of(dataset: Any, components: Components, without: Sequence[str] = ())
     return found
 
 
-def left_in_place(dataset: Any, components: Components, but: Sequence[str] = ()) -> list[str]:
-    """Variables that may bear components along a dimension that was not named: as long, and of no name of its own.
+def left_in_place(dataset: Any, components: Components, but: Sequence[str] = ()) -> str:
+    """What may bear components along a dimension that was not named, as a note; empty where nothing does.
 
     A variable that moves along one dimension may have rows, or columns, as many as components; only where nobody chose
     a name for those (`A_dim_1`) can they be components too.
@@ -125,7 +125,12 @@ def left_in_place(dataset: Any, components: Components, but: Sequence[str] = ())
         same = [dim for dim in other if variable.sizes[dim] == components.k and (UNNAMED.fullmatch(dim) or not moves)]
         if same:
             found.append(f"{name} ({', '.join(same)})")
-    return found
+    if not found or components.k == 1:
+        return ""
+    return (
+        f"left in the sampler's order, though {components.k} long too: {', '.join(found)}; name these dimensions as "
+        "well if they count components"
+    )
 
 
 def flat(variable: Any) -> Array:

@@ -24,7 +24,6 @@ from typing import Any
 
 CLEAR_DOUBT, CLEAR_DISAGREEMENT = 0.01, 0.05
 LOST_DOUBT, LOST_DISAGREEMENT = 0.05, 0.10
-SAME_HEIGHT = 0.05  # nats: modes closer than this are one mode
 SPOILED, APART = 1.05, 1.0  # times further apart; and so far that it is no noise about one place
 SHOWN = 6  # labellings listed in a summary
 

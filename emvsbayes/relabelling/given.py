@@ -64,7 +64,7 @@ class Given:
         """ecr towards a pivot, pra towards parameters; else what the tree can feed: stephens, ecr-iterative-1, pra."""
         if self.pivot is None and self.pra_pivot is not None:
             return "pra"
-        if self.pivot is not None and self.allocated:
+        if self.pivot is not None:
             return "ecr"
         if self.probabilities is not None:
             return "stephens"
@@ -164,9 +164,10 @@ def rows_of_tree(tree: Any, data: Any, n: int) -> Array:
     else:
         found = [v for v in observed.values() if v.ndim and v.shape[0] == n]
     if len(found) != 1:
+        there = ", ".join(map(str, observed)) or "none"
         raise InputError(
             f"data-based and sjw need the {n} rows that were allocated: give them as data (--data on the command line; "
-            f"an array, or the name of a variable of observed_data, which has {', '.join(map(str, observed)) or 'none'})."
+            f"an array, or the name of a variable of observed_data, which has {there})."
         )
     values = np.asarray(found[0].values, dtype=np.float64)
     return values.reshape(len(values), -1)

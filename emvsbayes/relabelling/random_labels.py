@@ -25,7 +25,7 @@ from emvsbayes.core.alignment import shuffled
 from emvsbayes.core.checks import Integers, real_array, whole_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.relabelling.arguments import checked_classes, checked_draws, whole, within
-from emvsbayes.relabelling.axes import DIM, components_of, posterior_of
+from emvsbayes.relabelling.axes import DIM, components_of, left_in_place, posterior_of
 from emvsbayes.relabelling.draws import Relabelling
 from emvsbayes.relabelling.given import no_nan, read_labels
 from emvsbayes.relabelling.permuting import permute_tree
@@ -73,7 +73,11 @@ def permute_at_random(
     _, firsts = read_labels(dataset, allocations, components, first_label)
     groups = checked_classes(classes, components.k)
     turns = random_permutations(dataset.sizes["chain"] * dataset.sizes["draw"], groups, rng)
-    return permute_tree(draws, Relabelling("random", turns), groups, components=components, first_labels=firsts)
+    attrs: dict[str, Any] = {"dims": list(components.dims)}
+    if note := left_in_place(dataset, components, list(firsts)):
+        attrs["note"] = note
+    found = Relabelling("random", turns)
+    return permute_tree(draws, found, groups, components=components, first_labels=firsts, attrs=attrs)
 
 
 def random_permutations(s: int, classes: Integers, rng: np.random.Generator) -> Integers:

@@ -92,11 +92,9 @@ def relabel(
     attrs: dict[str, Any] = {"dims": list(given.components.dims)}
     if evidence := [*([probabilities] if probabilities else []), *given.first_labels]:
         attrs["evidence"] = evidence
-    if given.components.k > 1 and not hasattr(pivot, "family"):  # a family says itself what bears components
+    if not hasattr(pivot, "family"):  # a family says itself what bears components
         still = left_in_place(posterior_of(posterior), given.components, list(given.first_labels))
-        if still:
-            told = f"left in the sampler's order, though {given.components.k} long too: {', '.join(still)}"
-            note = "; ".join(filter(None, [note, f"{told}; name these dimensions as well if they count components"]))
+        note = "; ".join(filter(None, [note, still]))
     if note:
         attrs["note"] = note
     tree = permute_tree(

@@ -399,6 +399,8 @@ def test_a_variable_as_long_as_the_components_that_was_not_named_is_told():
     told = eb.relabel(tree, dim=("mu_dim_0", "A_dim_0"), allocations="z")["relabelling"].attrs["note"]
     assert "theta (theta_dim_0), A (A_dim_1), p (p_dim_1); name these" in told, told
     assert "note" not in eb.relabel(tree, dim=STAN, allocations="z")["relabelling"].attrs
+    random = permute_at_random(tree, 0, dim=("mu_dim_0", "A_dim_0"), allocations="z")["relabelling"].attrs
+    assert random["note"] == told
     square = tree_of(m=((*SAMPLE, "component", "feature"), np.random.default_rng(0).normal(size=(2, 5, 3, 3))))
     assert "note" not in eb.relabel(square)["relabelling"].attrs  # somebody called that axis features
 
@@ -447,6 +449,7 @@ def test_a_dimension_may_be_named_twice():
         (lambda: eb.relabel("posterior.nc"), ["DataTree", "type str"]),
         (lambda: eb.relabel(plain(), dim=STAN, allocations="z", seed=-1), ["seed", "-1"]),
         (lambda: permute_at_random(plain(), -1, dim=STAN), ["seed", "-1"]),
+        (lambda: eb.relabel(plain(), dim=STAN, pivot=np.eye(K)[np.arange(N) % K]), ["ecr", "rows are allocated"]),
         (lambda: relabel_draws(np.zeros((5, 3)), method="pra"), ["mapping", "ndarray"]),
         (lambda: eb.relabel(plain(), dim=STAN, allocations="z", method="sjw", data=["a"] * N), ["data", "numbers"]),
     ],

@@ -349,7 +349,7 @@ def test_bad_input_is_told_in_one_sentence():
         (None, {"pivot": fit}, ["DataTree with a posterior group"]),
         (xr.DataTree(), {"pivot": fit}, ["posterior group"]),
         (tree, {"method": "ecr"}, ["ecr must know how the rows are allocated", "Fit"]),
-        (tree, {"pivot": [0, 1]}, ["pivot", "weights, probs"]),
+        (tree, {"pivot": [0, 1]}, ["ecr must know how the rows are allocated", "allocations"]),
         (tree, {"pivot": "map"}, ["pivot must be a Fit", "'map'"]),
         (tree, {"pivot": fit, "method": "par"}, ["unknown relabelling method 'par'"]),
     ):
