@@ -207,7 +207,7 @@ def test_questions_to_a_posterior_need_no_sampler_and_no_drawing(path):
 
 
 KNOW_TREES = {  # families, xarray, ArviZ's R-hat
-    *("__init__.py", "trees.py", "permuting.py", "towards_fit.py", "diagnosed_trees.py", "convergence.py", "files.py"),
+    *("__init__.py", "trees.py", "permuting.py", "towards_fit.py", "diagnosis_trees.py", "convergence.py", "files.py"),
 }
 
 

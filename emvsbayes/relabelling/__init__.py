@@ -29,9 +29,9 @@ All eight stand side by side in Papastamoulis (2016), J. Stat. Software 69, Code
 
 from emvsbayes.relabelling.coclustering import coclustering
 from emvsbayes.relabelling.convergence import RelabellingReport, relabelling_report
-from emvsbayes.relabelling.diagnosed_trees import diagnose_labels
-from emvsbayes.relabelling.diagnosing import diagnose_draws
 from emvsbayes.relabelling.diagnosis import LabelDiagnosis
+from emvsbayes.relabelling.diagnosis_arrays import diagnose_draws
+from emvsbayes.relabelling.diagnosis_trees import diagnose_labels
 from emvsbayes.relabelling.draws import METHODS, Relabelling, relabel_draws
 from emvsbayes.relabelling.occupied import occupied
 from emvsbayes.relabelling.partitions import Partition, point_partition

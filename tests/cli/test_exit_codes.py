@@ -15,6 +15,7 @@ POINT = {
     "covariances": [[[1e-9, 0], [0, 1e-7]], [[1.3, 0], [0, 180.0]]],
 }
 COMMANDS = ["list", "run", "compare", "em", "vb", "select", "simulate", "render", "relabel"]
+COMMANDS += ["evidence", "sbc", "coverage"]
 
 
 @pytest.fixture(autouse=True)

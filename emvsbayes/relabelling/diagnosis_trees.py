@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from emvsbayes.relabelling.axes import DIM
 from emvsbayes.relabelling.climbs import chain_modes
-from emvsbayes.relabelling.diagnosing import diagnose_draws
 from emvsbayes.relabelling.diagnosis import LabelDiagnosis
+from emvsbayes.relabelling.diagnosis_arrays import diagnose_draws
 from emvsbayes.relabelling.given import WITH_DATA, Given
 from emvsbayes.relabelling.towards_fit import problem_of, record_of
 from emvsbayes.relabelling.trees import read_tree
