@@ -96,8 +96,8 @@ def _probabilities(draws: Draws, data: Any, estimate: Any, most: int) -> tuple[A
     family = draws.family
     if "components" not in family.capabilities:
         raise InputError(f"{family.name} has no components, so that no row is allocated to one.")
-    r = np.array([family.e_step(params, data).responsibilities for params in draws.records(draws.some(most))])
-    return r, family.e_step(getattr(estimate, "params", estimate), data).responsibilities
+    plugged = family.e_step(draws.estimate(estimate), data).responsibilities
+    return np.array([family.e_step(p, data).responsibilities for p in draws.records(draws.some(most))]), plugged
 
 
 def _binary(p: Array) -> Array:
