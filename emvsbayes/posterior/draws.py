@@ -20,7 +20,7 @@ from emvsbayes.core.scalars import Scalar, thinned
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import Problem
 
-ROUNDED = 1e-4  # by which weights may miss 1, as other samplers write them
+EXACT, ROUNDED = 1e-12, 1e-4  # weights that miss 1 by more than the one and less than the other were rounded
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,8 @@ def _exact(name: str, values: Array) -> Array:
     if name != "weights":
         return values
     total = values.sum(axis=-1, keepdims=True)
-    return np.where(np.abs(total - 1) < ROUNDED, values / np.where(total > 0, total, 1.0), values)
+    miss = np.abs(total - 1)
+    return np.where((miss > EXACT) & (miss < ROUNDED), values / np.where(total > 0, total, 1.0), values)
 
 
 def _require_parameters(draws: Draws) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.spatial import KDTree
 from scipy.stats import invgamma
 
 from emvsbayes.core.checks import Array, real_array
@@ -129,8 +130,8 @@ def _require_spikes(problem: Problem, prior: Any) -> None:
 def _closest(X: Array) -> int:
     """The row whose nearest neighbour is nearest, in column standard deviations."""
     scaled = X / np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0)
-    order = np.lexsort(scaled.T[::-1])
-    gaps = (np.diff(scaled[order], axis=0) ** 2).sum(axis=1)
+    order = np.lexsort(scaled.T[::-1])  # of two that are each other's nearest, the first along the columns
+    gaps = KDTree(scaled[order]).query(scaled[order], k=2)[0][:, 1]
     return int(order[gaps.argmin()])
 
 
