@@ -126,7 +126,8 @@ def checks_section(draws: Draws, seed: int, caveat: str = "") -> list[Supplement
         "held against the data by statistics, of which the model fits few as such. p is the posterior probability that "
         "replicated data have more of a statistic than the data: near 0 or 1 the model gives too little or too much.",
         (
-            f"{len(flagged)} of {len(found.checks)} {verb} extreme (p below 0.025 or above 0.975): {', '.join(flagged)}. "
+            f"{len(flagged)} of {len(found.checks)} {verb} extreme (p below 0.025 or above 0.975): "
+            f"{', '.join(flagged)}. "
             f"By chance alone at most about {expected:.1f} would be."
             if flagged
             else f"None of {len(found.checks)} is extreme (p below 0.025 or above 0.975)."
