@@ -12,8 +12,8 @@ from emvsbayes.comparison.sensitivity import sensitivity_section
 from emvsbayes.posterior.draws import tree_draws
 
 CAVEAT = (
-    "The chains do not agree with one another (question 2). Every draw counts alike here, so that the share of a mode "
-    "is the share of the chains that ended there, which says nothing of its probability."
+    "That the chains sample one and the same posterior is not shown (question 2). Every draw counts alike here: where "
+    "chains ended in different modes, the share of a mode is that of its chains, which says nothing of its probability."
 )
 
 

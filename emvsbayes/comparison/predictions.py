@@ -55,7 +55,7 @@ def _distance_sentence(views: list[PredictiveView], means: bool) -> str:
     low, high = f"{min(distances):.2g}", f"{max(distances):.2g}"
     said = low if low == high else f"{low} to {high}"
     if means:
-        return f"MAP plugged in is at most {high} from the mean of the posterior."
+        return f"MAP plugged in is at most {high} from the posterior mean."
     return (
         f"Plugging in MAP changes no probability of a new value by more than {high}."
         if len(views) == 1
@@ -120,13 +120,14 @@ def checks_section(draws: Draws, seed: int, caveat: str = "") -> list[Supplement
     except InputError as error:
         return [Supplement("Would the model have produced these data?", [f"Not checked: {error}"])]
     flagged = [check.name for check in found.checks if check.extreme]
-    expected = 0.05 * len(found.checks)
+    expected, verb = 0.05 * len(found.checks), "is" if len(flagged) == 1 else "are"
     text = [
         f"{found.n_draws} data sets of the size of this one were drawn, each from its own posterior draw of θ, and "
         "held against the data by statistics, of which the model fits few as such. p is the posterior probability that "
         "replicated data have more of a statistic than the data: near 0 or 1 the model gives too little or too much.",
         (
-            f"{len(flagged)} of {len(found.checks)} are extreme (p below 0.025 or above 0.975): {', '.join(flagged)}. "
+            f"{len(flagged)} of {len(found.checks)} {verb} extreme (p below 0.025 or above 0.975): "
+            f"{', '.join(flagged)}. "
             f"By chance alone at most about {expected:.1f} would be."
             if flagged
             else f"None of {len(found.checks)} is extreme (p below 0.025 or above 0.975)."

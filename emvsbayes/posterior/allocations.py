@@ -71,22 +71,27 @@ def responsibilities(draws: Draws, estimate: Any, *, most: int = DRAWS) -> Respo
 def pairs(draws: Draws, estimate: Any, *, most: int = DRAWS, rows: int = ROWS) -> Pairs:
     """The posterior probability that two rows share a component, beside the plug-in one; labels do not matter.
 
-    `rows`: where the data have more, so many of them are taken, evenly spaced. The others as in `responsibilities`.
+    `rows`: where the data have more, so many of them are taken, evenly spaced; those of weight 0 never are. A pair
+    counts w_n w_m times; pairs inside one row of weight w are left out. The others as in `responsibilities`.
     """
-    kept = thinned(draws.data.n_rows, rows)
+    counted = np.flatnonzero(draws.data.row_weights > 0)
+    kept = counted[thinned(len(counted), rows)]
     if len(kept) < 2:
-        raise InputError("a pair needs two rows; give data with at least 2.")
+        raise InputError("a pair needs two rows; give data with at least 2 of positive weight.")
     r, plugged = _probabilities(draws, take_rows(draws.data, kept), estimate, most)
     together, by_plug = coclustering(probabilities=r), coclustering(probabilities=plugged[None])
     upper = np.triu_indices(len(kept), 1)
+    w = draws.data.row_weights[kept] / draws.data.row_weights[kept].sum()
+    weights = w[upper[0]] * w[upper[1]]
+    weights = weights / weights.sum()
     ours, theirs = (np.clip(matrix[upper], 0, 1) for matrix in (together, by_plug))
     return Pairs(
         kept.tolist(),
         together.tolist(),
         by_plug.tolist(),
-        float(_binary(theirs).mean()),
-        float(_binary(ours).mean()),
-        float((np.abs(theirs - 0.5) > np.abs(ours - 0.5)).mean()),
+        float(weights @ _binary(theirs)),
+        float(weights @ _binary(ours)),
+        float(weights @ (np.abs(theirs - 0.5) > np.abs(ours - 0.5))),
         len(r),
     )
 
@@ -96,8 +101,8 @@ def _probabilities(draws: Draws, data: Any, estimate: Any, most: int) -> tuple[A
     family = draws.family
     if "components" not in family.capabilities:
         raise InputError(f"{family.name} has no components, so that no row is allocated to one.")
-    r = np.array([family.e_step(params, data).responsibilities for params in draws.records(draws.some(most))])
-    return r, family.e_step(getattr(estimate, "params", estimate), data).responsibilities
+    plugged = family.e_step(draws.estimate(estimate), data).responsibilities
+    return np.array([family.e_step(p, data).responsibilities for p in draws.records(draws.some(most))]), plugged
 
 
 def _binary(p: Array) -> Array:

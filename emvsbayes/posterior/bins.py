@@ -1,7 +1,7 @@
 """Rows counted by bin, in the data and in replicates of them.
 
 What is counted: every column that is replicated (the inputs of a regression and the numbers of tosses are not), the
-first few of them; of data that are all zeros and ones, the ones of each row. Bins reach over the range of the data and
+first few of them; of rows of bits, the ones of each row. Bins reach over the range of the data and
 two bins beyond at either end: whole numbers of few values have one each, others about twice the cube root of N of equal
 width. Rows of replicates farther out are in none.
 """
@@ -25,7 +25,8 @@ class Bins:
 
     def __init__(self, data: Any) -> None:
         values = data.matrix()
-        self._ones = bool(np.isin(values[np.isfinite(values)], (0.0, 1.0)).all())
+        bits = hasattr(data, "observed")  # single tosses of coins are zeros and ones too, beside their number
+        self._ones = bits and bool(np.isin(values[np.isfinite(values)], (0.0, 1.0)).all())
         self._observed, self._names = self._columns(data)
         self._edges = [bin_edges(column) for column in self._observed.T]
         self._counts: list[list[Array]] = [[] for _ in self._names]

@@ -12,7 +12,7 @@ others: `replicated_tree` gives it the group that it draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,7 +58,8 @@ def predictive_checks(
     Raises
     ------
     InputError
-        Where rows have weights that are no whole numbers: such data are not what the model produces.
+        Where rows have weights that are no whole numbers: such data are not what the model produces; where a statistic
+        is no number.
 
     References
     ----------
@@ -76,13 +77,25 @@ def predictive_checks(
         replicate, shared = replicated(family, params, data, rng)
         bins.add(replicate)
         for found, rows in ((observed, data), (drawn, replicate)):
-            values = family.discrepancies(params, rows, shared) if statistic is None else statistic(rows)
+            values = family.discrepancies(params, rows, shared) if statistic is None else _asked(statistic, rows)
             for name, value in values.items():
                 found.setdefault(name, []).append(float(value))
-    checks = [_check(name, np.array(observed[name]), np.array(drawn[name])) for name in observed if name in drawn]
-    if lost := [name for name in observed if name not in drawn]:
+    whole = [name for name in observed if len(observed[name]) == len(drawn.get(name, ())) == len(at)]
+    checks = [_check(name, np.array(observed[name]), np.array(drawn[name])) for name in whole]
+    if lost := [name for name in observed if name not in whole]:
         notes.append(f"Not every replicate has {', '.join(lost)}: left out.")
     return PredictiveChecks(checks, bins.histograms(), len(at), notes)
+
+
+def _asked(statistic: Callable[[Any], dict[str, float]], rows: Any) -> dict[str, float]:
+    """A caller's statistics, all of them numbers: one that is not would compare as neither larger nor smaller."""
+    values = statistic(rows)
+    if not isinstance(values, Mapping):
+        raise InputError(f"statistic must return a mapping of names to numbers; it returned {values!r}.")
+    for name, value in values.items():
+        if not (np.ndim(value) == 0 and np.isfinite(value)):
+            raise InputError(f"statistic {name} is {value!r}; return a finite number, of replicated data too.")
+    return dict(values)
 
 
 def replicated(family: Any, params: Any, data: Any, rng: np.random.Generator) -> tuple[Any, Any]:

@@ -63,7 +63,9 @@ def predictive_density(
         views = family.views(data, whole_number(GRID if grid is None else grid, 2, "grid"))
     else:
         views = (_pair(family, data, columns, whole_number(PAIR_GRID if grid is None else grid, 2, "grid")),)
-    at, plugged = draws.some(most), {name: getattr(e, "params", e) for name, e in (estimates or {}).items()}
+    if not isinstance(estimates, Mapping | None):
+        raise InputError(f"estimates must be named, such as {{'MAP': fit}}; this is a {type(estimates).__name__}.")
+    at, plugged = draws.some(most), {name: draws.estimate(e) for name, e in (estimates or {}).items()}
     shared = "rowwise" not in family.capabilities
     rngs = np.random.default_rng(seed).spawn(len(views))
     found = []

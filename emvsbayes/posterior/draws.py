@@ -20,6 +20,8 @@ from emvsbayes.core.scalars import Scalar, thinned
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import Problem
 
+EXACT, ROUNDED = 1e-12, 1e-4  # weights that miss 1 by more than the one and less than the other were rounded
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -70,6 +72,20 @@ class Draws:
         found = self.values[scalar.field][(slice(None), *scalar.index)]
         return np.log(found) if scalar.log else found
 
+    def estimate(self, given: Any) -> Any:
+        """The parameters of an estimate of the same model: of a Fit, or the record itself."""
+        params = getattr(given, "params", given)
+        if not isinstance(params, type(self.like)):
+            wanted, got = type(self.like).__name__, type(params).__name__
+            raise InputError(f"an estimate must be a Fit of the model of the draws, or its {wanted}; it is a {got}.")
+        for name, value in record_fields(self.like).items():
+            if np.shape(getattr(params, name)) != np.shape(value):
+                raise InputError(
+                    f"{name} of the estimate has the shape {np.shape(getattr(params, name))}, and of the draws "
+                    f"{np.shape(value)}; give an estimate of the same model."
+                )
+        return params
+
     def records(self, at: Integers) -> Iterator[Any]:
         """The parameters of some draws, one at a time."""
         return (self.record(int(s)) for s in at)
@@ -78,6 +94,18 @@ class Draws:
 def problem_of(family: Any, data: Any, like: Any) -> Problem:
     """Family and data as a problem to fit again; the held fields have their values in `like`."""
     return Problem(FAMILIES[family.name], family, data, {name: getattr(like, name) for name in family.fixed})
+
+
+def data_of(fit: Any, X: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Any:
+    """The data of a fit, read again; refused where they do not weigh what its own did."""
+    data = fit.data_of(X, labels, sample_weight)
+    total = float(data.row_weights.sum())
+    if not np.isclose(total, fit.total_weight, rtol=1e-6):
+        raise InputError(
+            f"the data have {total:g} rows (by weight), and the fit was made with {fit.total_weight:g}; give the data "
+            "of the fit, with its sample_weight if it had one."
+        )
+    return data
 
 
 def read_draws(
@@ -96,11 +124,12 @@ def read_draws(
     Raises
     ------
     InputError
-        Where the draws are of another model, or are no numbers.
+        Where the draws are of another model, are no numbers, or lie where the model has no density; where the data are
+        not those of the fit.
     """
     if not hasattr(fit, "data_of"):
         raise InputError(f"the draws are read with a Fit of the same model, such as fit returns; this is {fit!r}.")
-    return tree_draws(posterior, fit.family, fit.data_of(X, labels, sample_weight), fit.params)
+    return tree_draws(posterior, fit.family, data_of(fit, X, labels, sample_weight), fit.params)
 
 
 def tree_draws(posterior: Any, family: Any, data: Any, like: Any) -> Draws:
@@ -120,7 +149,9 @@ def tree_draws(posterior: Any, family: Any, data: Any, like: Any) -> Draws:
                 f"{name} has no dimension {' and no '.join(sorted(missing))}; give draws as ArviZ keeps them, chain by "
                 "chain."
             )
-        found = group[name].transpose("chain", "draw", ...).values
+        found = group[name].transpose("chain", "draw", ...).values.astype(np.float64)
+        if not min(found.shape[:2]):
+            raise InputError(f"{name} has {found.shape[0]} chains of {found.shape[1]} draws; give at least one draw.")
         if found.shape[2:] != np.shape(value):
             raise InputError(
                 f"a draw of {name} has the shape {found.shape[2:]}, and the fit's {name} {np.shape(value)}; give draws "
@@ -129,7 +160,28 @@ def tree_draws(posterior: Any, family: Any, data: Any, like: Any) -> Draws:
         if not np.isfinite(found).all():
             chain, draw = np.argwhere(~np.isfinite(found.reshape(*found.shape[:2], -1)).all(axis=-1))[0]
             raise InputError(f"draw {draw} of chain {chain} has a {name} that is no number; drop it.")
-        values[name] = found.reshape(-1, *found.shape[2:])
+        values[name] = _exact(name, found.reshape(-1, *found.shape[2:]))
     if not values:
         raise InputError("every field is held fixed, so that nothing was drawn; leave some field free.")
-    return Draws(family, data, values, like, int(group.sizes["chain"]))
+    draws = Draws(family, data, values, like, int(group.sizes["chain"]))
+    _require_parameters(draws)
+    return draws
+
+
+def _exact(name: str, values: Array) -> Array:
+    """Weights that add to 1 but for rounding (to single precision, or in a text file), so that they do."""
+    if name != "weights":
+        return values
+    total = values.sum(axis=-1, keepdims=True)
+    miss = np.abs(total - 1)
+    return np.where((miss > EXACT) & (miss < ROUNDED), values / np.where(total > 0, total, 1.0), values)
+
+
+def _require_parameters(draws: Draws) -> None:
+    """Raise where a draw is none of the family: a negative variance, weights on another scale."""
+    for s in range(draws.size):
+        try:
+            draws.family.check_params(draws.record(s))
+        except InputError as error:
+            chain, draw = divmod(s, draws.shape[1])
+            raise InputError(f"draw {draw} of chain {chain} is outside the model: {error}") from None

@@ -8,7 +8,7 @@ field, and the pieces add up to the whole.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ def log_prior(draws: Draws, prior: Any) -> Array:
 
 def log_prior_by_field(draws: Draws, prior: Any) -> dict[str, Array]:
     """ln p(θ_s) of every field that has a prior and is free, (S,) each, in nats."""
+    if not is_dataclass(prior) or isinstance(prior, type):
+        raise InputError(f"the prior must be a prior record, such as fit.prior of a MAP fit; it is {prior!r}.")
     groups = [f.name for f in fields(prior)]
     present = [g for g in groups if getattr(prior, g) is not None and g not in draws.family.fixed]
     alone = {g: replace(prior, **{other: None for other in groups if other != g}) for g in present}

@@ -88,9 +88,9 @@ class Pairs:
     together, plugged : (M, M)
         Symmetric, 1 on the diagonal.
     entropy_plugged, entropy_mean : float
-        Of the yes or no of a pair, in nats, averaged over pairs n < m.
+        Of the yes or no of a pair, in nats, averaged over pairs n < m by the product of their weights.
     surer : float
-        Share of pairs whose plug-in probability is farther from ½, on the same side or not.
+        Share of pairs (by weight) whose plug-in probability is farther from ½, on the same side or not.
     """
 
     rows: list[int]

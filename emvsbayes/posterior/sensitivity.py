@@ -66,6 +66,8 @@ def sensitivity(draws: Draws, prior: Any, *, log_scale: frozenset[str] = frozens
         for name, v in pieces.items()
         if not _varies(v)
     ]
+    if not pieces:
+        notes.append("Every prior is flat: no power changes it.")
     whole = _summary(values, pieces, likelihood, shape)
     alone = {name: _summary(values, {name: v}, likelihood, shape) for name, v in pieces.items() if _varies(v)}
     rows = []
@@ -95,7 +97,7 @@ def _summary(
     def dataset(variables: dict[str, Array]) -> Any:
         return xr.Dataset({name: (("chain", "draw"), v.reshape(shape)) for name, v in variables.items()})
 
-    total = np.sum(list(pieces.values()), axis=0)
+    total = np.sum([np.zeros(int(np.prod(shape))), *pieces.values()], axis=0)
     tree = xr.DataTree.from_dict(
         {
             "posterior": dataset(values),

@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.spatial import KDTree
 from scipy.stats import invgamma
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, real_array
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import InverseWishartPrior
 from emvsbayes.core.starts import restarts
@@ -35,7 +36,7 @@ from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.families.gaussian_mixture import structures
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianParams
 from emvsbayes.fitting import fit_problem
-from emvsbayes.posterior.draws import Draws, problem_of
+from emvsbayes.posterior.draws import Draws, data_of, problem_of
 from emvsbayes.posterior.record import Faded, Weakening
 from emvsbayes.problem import Problem
 from emvsbayes.vb.enumeration import MOST
@@ -52,6 +53,7 @@ def weakening(
     X: Any,
     *,
     labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     factors: Sequence[float] = FACTORS,
     thresholds: Sequence[float] = THRESHOLDS,
     draw_at: DrawAt | None = None,
@@ -63,7 +65,7 @@ def weakening(
     ----------
     fit : Fit
         MAP, of a Gaussian mixture of two components or more, each with a covariance of its own and a conjugate prior.
-    X, labels : the data it was fitted to
+    X, labels, sample_weight : the data it was fitted to
     factors : numbers above 0
         Of the scale of its prior on the covariances.
     thresholds : numbers above 0
@@ -79,7 +81,7 @@ def weakening(
     InputError
         For another model: its likelihood cannot collapse, or there is no prior to fade.
     """
-    problem = problem_of(fit.family, fit.data_of(X, labels), fit.params)
+    problem = problem_of(fit.family, data_of(fit, X, labels, sample_weight), fit.params)
     return weakening_of(problem, fit.prior, factors=factors, thresholds=thresholds, draw_at=draw_at, seed=seed)
 
 
@@ -95,8 +97,10 @@ def weakening_of(
     """`weakening` of a problem that is already posed, and a prior record."""
     _require_spikes(problem, prior)
     prior = problem.family.proper_prior(prior)
-    if not factors or min(factors) <= 0 or min(thresholds) <= 0:
-        raise InputError("factors and thresholds must be numbers above 0, at least one of each.")
+    for name, value in (("factors", factors), ("thresholds", thresholds)):
+        listed = real_array(value, name, ndim=1)
+        if not listed.size or listed.min() <= 0:
+            raise InputError("factors and thresholds must be numbers above 0, at least one of each.")
     row = _closest(problem.data.X)
     path = _path(problem, prior, row, seed)
     likelihood = [problem.family.log_likelihood(params, problem.data) for params in path]
@@ -126,8 +130,8 @@ def _require_spikes(problem: Problem, prior: Any) -> None:
 def _closest(X: Array) -> int:
     """The row whose nearest neighbour is nearest, in column standard deviations."""
     scaled = X / np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0)
-    order = np.lexsort(scaled.T[::-1])
-    gaps = (np.diff(scaled[order], axis=0) ** 2).sum(axis=1)
+    order = np.lexsort(scaled.T[::-1])  # of two that are each other's nearest, the first along the columns
+    gaps = KDTree(scaled[order]).query(scaled[order], k=2)[0][:, 1]
     return int(order[gaps.argmin()])
 
 

@@ -113,3 +113,21 @@ def test_what_is_no_rank_is_refused(found, words):
 def test_bins_that_do_not_divide_the_ranks_are_refused():
     with pytest.raises(InputError, match="must divide the 100 possible ranks"):
         uniformity.chi_square([1, 2], bins=30)
+
+
+def test_how_large_a_fault_two_hundred_simulations_see():
+    """Normal posteriors of known width, shifted: the shares of runs rejected that docstring and page state."""
+    rng = np.random.default_rng(5)
+
+    def rejected(shift, runs=40, n=200):
+        found = []
+        for _ in range(runs):
+            truth, draws = rng.standard_normal(n), rng.standard_normal((n, 99)) + shift
+            listed = (draws < truth[:, None]).sum(axis=1)
+            found.append(min(uniformity.chi_square(listed), uniformity.ecdf_test(listed)) < 1e-3)
+        return float(np.mean(found))
+
+    assert rejected(0.0) <= 0.05
+    assert rejected(0.1) <= 0.1
+    assert 0.15 <= rejected(0.25) <= 0.6
+    assert rejected(0.5) >= 0.95

@@ -96,6 +96,7 @@ def test_unresolved_labels_are_asked_pair_by_pair_and_said_to_be_so(coins):
     problem, ml, map_, draws = coins
     found = compare_posterior(problem, ml, map_, Tree(draws).tree, points(False, "R-hat is 3."), 7, str)
     assert [CAVEAT in section.text for section in found] == [True, True, True, False]
+    assert "do not agree" not in CAVEAT  # chains may be too short, or there may be one alone
     together = pairs(draws, map_)
     assert found[2].sheets[0].rows[0][1:] == [together.entropy_plugged, together.entropy_mean]
     assert found[3].sheets == []

@@ -71,6 +71,19 @@ def test_weights_of_rows_count():
     assert found.errors_plugged == pytest.approx(np.array(given["sample_weight"]) @ doubt)
 
 
+def test_a_pair_counts_as_often_as_its_rows():
+    given = {"n_components": 2, "sample_weight": [1, 1, 0, 1, 3]}
+    problem = pose("coins", FIVE_TRIALS, **given)
+    fit = eb.fit("coins", FIVE_TRIALS, prior=APART, **given)
+    found = pairs(still(problem, fit.params, 4), fit)
+    assert found.rows == [0, 1, 3, 4]
+    upper, w = np.triu_indices(4, 1), np.array([1, 1, 1, 3])
+    p, weights = np.array(found.plugged)[upper], np.outer(w, w)[upper]
+    entropy = -p * np.log(p) - (1 - p) * np.log1p(-p)
+    assert found.entropy_plugged == pytest.approx(np.average(entropy, weights=weights), rel=1e-12)
+    assert abs(found.entropy_plugged - entropy.mean()) > 1e-3
+
+
 def test_many_rows_are_thinned_and_families_without_components_refused():
     heads = np.tile([5, 9, 8], 20)
     problem = pose("coins", {"heads": heads, "tosses": np.full(60, 10)}, n_components=2)

@@ -167,6 +167,13 @@ def test_histograms_count_every_row_and_leave_out_what_is_not_replicated():
     assert predictive_checks(draws, most=50, seed=1) != found
 
 
+def test_single_tosses_and_columns_of_zeros_and_ones_are_no_bits():
+    once = {"heads": [0, 1, 1, 1, 0], "tosses": [1, 1, 1, 1, 1]}
+    _, _, draws = exact_setting("coins", once, APART, n=80, n_components=2)
+    (h,) = predictive_checks(draws, most=20).histograms
+    assert (h.name, h.observed) == ("heads", [0, 0, 2, 3, 0, 0])
+
+
 def test_arviz_gets_its_group():
     X = blobs(n=12)
     problem = pose("gaussian_mixture", X, n_components=2)

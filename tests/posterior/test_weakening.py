@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from cases import FIVE_TRIALS, blobs
 from scipy import stats
+from scipy.spatial.distance import pdist, squareform
 
 import emvsbayes as eb
 from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.posterior import weakening
-from emvsbayes.posterior.weakening import weakening_of, with_scale
+from emvsbayes.posterior.weakening import _closest, weakening_of, with_scale
 from emvsbayes.problem import pose
 
 X = np.array([-1.3, -0.8, -0.2, 0.3, 0.3001, 0.9, 1.8])[:, None]
@@ -97,6 +98,13 @@ def test_densities_along_the_path_are_scipys(setting):
 
 def _settings(problem):
     return {"covariance": problem.family.covariance}
+
+
+def test_the_spike_is_put_on_one_of_the_two_rows_nearest_to_each_other():
+    plane = np.random.default_rng(0).standard_normal((40, 3)) * [1.0, 10.0, 0.1]
+    gaps = squareform(pdist(plane / plane.std(axis=0)))
+    nearest = np.argwhere(gaps == gaps[gaps > 0].min())[0]
+    assert _closest(plane) in nearest
 
 
 def test_a_fit_and_its_data_are_asked_alike(setting):
