@@ -14,11 +14,19 @@ each is (Frühwirth-Schnatter 2004, section 3.4)
 with p = f / r, and τ the autocorrelation time of h2: that of ln r, to first order. The two estimates share no draw in
 the same place, and are taken for independent.
 
+Draws of another posterior give a number too, with a small error. But r is also the intercept of a logistic regression
+of "drawn, not proposed" on ln ℓ, whose slope is 1 where the draws are of f:
+
+    P = s1 ℓ / (s1 ℓ + s2 r),    U = s1 mean_f[(1 - P) x] - s2 mean_ĝ[P x],    x = ln ℓ, centred by weights P (1 - P)
+
+so that U over its standard error is standard normal there, and large where ln ℓ does not tell draws from proposals.
+
 Labels: ĝ is the normal averaged over all renamings that leave the posterior as it is, and draws are renamed at random,
 so that no copy is missed and none counted twice: nothing is added afterwards, and copies may overlap. No warping.
 
-Sources: Meng and Wong (1996), Statistica Sinica 6, 831-860; Frühwirth-Schnatter (2004), The Econometrics Journal 7,
-143-167; Gronau, Singmann and Wagenmakers (2020), Journal of Statistical Software 92(10).
+Sources: Meng and Wong (1996), Statistica Sinica 6, 831-860; Geyer (1994), Technical Report 568, University of
+Minnesota, for the logistic regression; Frühwirth-Schnatter (2004), The Econometrics Journal 7, 143-167; Gronau,
+Singmann and Wagenmakers (2020), Journal of Statistical Software 92(10).
 """
 
 from __future__ import annotations
@@ -26,7 +34,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logit, logsumexp
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
@@ -58,6 +66,7 @@ class Bridge:
     rhat : R-hat of the height of the posterior, which knows no labels
         Above 1.05 chains sit in different modes: these are counted by how many chains sit in each, and the estimate and
         its error are those of a posterior with such shares.
+    misfit : standard errors by which the draws are not of this posterior; see `misfit_of`
     """
 
     log_evidence: float
@@ -69,6 +78,7 @@ class Bridge:
     renamings: int
     overlap: float
     rhat: float = 1.0
+    misfit: float = 0.0
 
 
 def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most: int = MOST) -> Bridge:
@@ -110,8 +120,9 @@ def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most:
         of_draws = heights[-1] - proposal.log_density(flat).reshape(again.shape[:2])
         theirs = proposal.draw(PROPOSALS * len(flat), rng)
         of_proposals = target.many(theirs) - proposal.log_density(theirs)
-        found.append((*optimal_bridge(of_draws, of_proposals), proposal.overlap(rng)))
-    log_r, se, effective, iterations, overlap = zip(*found, strict=True)
+        bridged = optimal_bridge(of_draws, of_proposals)
+        found.append((*bridged, proposal.overlap(rng), misfit_of(of_draws, of_proposals, bridged[0])))
+    log_r, se, effective, iterations, overlap, misfit = zip(*found, strict=True)
     return Bridge(
         log_evidence=sum(log_r) / 2,
         se=float(np.hypot(*se)) / 2,
@@ -122,6 +133,7 @@ def bridge_sampling(target: Unconstrained, draws: Array, *, seed: int = 0, most:
         renamings=len(proposal.renamings),
         overlap=max(overlap),
         rhat=split_rhat(np.concatenate(heights[::-1], axis=1)),
+        misfit=max(misfit),
     )
 
 
@@ -163,3 +175,28 @@ def optimal_bridge(of_draws: Array, of_proposals: Array) -> tuple[float, float, 
     tau = max(autocorrelation_time(h2), 1.0)
     square = h1.var(ddof=1) / (len(h1) * h1.mean() ** 2) + tau * h2.var(ddof=1) / (h2.size * h2.mean() ** 2)
     return log_r + shift, float(np.sqrt(square)), float(effective), iterations
+
+
+def misfit_of(of_draws: Array, of_proposals: Array, log_r: float) -> float:
+    """|U| over its standard error: how surely the slope of draws on ln ℓ is not 1, and they are of another density.
+
+    Parameters
+    ----------
+    of_draws, of_proposals : ln ℓ, as in `optimal_bridge`
+    log_r : the bridge between the two
+    """
+    able = of_proposals > -np.inf  # P is 0 at the others, whatever x is there
+    x1, x2 = of_draws - log_r, np.where(able, of_proposals - log_r, 0.0)
+    effective = of_draws.size / max(autocorrelation_time(of_draws), 1.0)
+    s1 = effective / (effective + len(of_proposals))
+    drawn1, drawn2 = expit(x1 + logit(s1)), np.where(able, expit(x2 + logit(s1)), 0.0)
+    w1, w2 = drawn1 * (1 - drawn1) * effective / of_draws.size, drawn2 * (1 - drawn2)
+    total = w1.sum() + w2.sum()
+    if not total > 0:
+        return np.inf
+    center = float(((w1 * x1).sum() + (w2 * x2).sum()) / total)
+    u1, u2 = s1 * (1 - drawn1) * (x1 - center), (1 - s1) * drawn2 * (x2 - center)
+    tau = max(autocorrelation_time(u1), 1.0)
+    error = np.sqrt(tau * u1.var() / u1.size + u2.var() / u2.size)
+    away = abs(float(u1.mean() - u2.mean()))
+    return 0.0 if away <= 1e-12 else float(away / error) if error > 0 else np.inf

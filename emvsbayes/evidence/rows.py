@@ -22,6 +22,7 @@ from emvsbayes.vb.fitting import variational_problem
 
 SHAKY = 0.3  # nats: a larger standard error, and the estimate is named as one
 APART = 1.0  # nats between runs of SMC: more, and they are named
+STRANGE = 6.0  # standard errors by which draws are of another posterior: more, and there is no number
 MIXED = 1.05  # R-hat of the height of the posterior: more, and the chains are named
 
 
@@ -44,6 +45,12 @@ def bridge_row(target: Unconstrained, draws: Any, seed: int) -> tuple[Bridge | N
         remark = (
             f"chains sit in different modes that are no relabellings of one another (R-hat of the posterior's height "
             f"{found.rhat:.2f}): each mode counts by the chains in it, and the standard error does not know; use SMC."
+        )
+    elif found.misfit > STRANGE:
+        return None, Row(
+            "bridge",
+            remark=f"the draws are not of this posterior, by {found.misfit:.0f} standard errors, so that the bridge "
+            "from them is no evidence; give draws of the same model, prior and data, of chains that have mixed.",
         )
     elif found.se > SHAKY:
         remark = f"a standard error of {found.se:.2g} nats is large, and itself uncertain; draw more."

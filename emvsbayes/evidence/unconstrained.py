@@ -180,6 +180,12 @@ def tree_vectors(target: Unconstrained, posterior: Any) -> Array:
     if "posterior" not in getattr(posterior, "children", {}):
         raise InputError("the draws must be a DataTree with a posterior group, such as sample returns.")
     group = posterior["posterior"]
+    for name, variable in group.data_vars.items():
+        if missing := {"chain", "draw"} - set(variable.dims):
+            raise InputError(
+                f"{name} has no dimension {' and no '.join(sorted(missing))}; give draws as ArviZ keeps them, chain by "
+                "chain."
+            )
     return vectors(
         target, {name: variable.transpose("chain", "draw", ...).values for name, variable in group.data_vars.items()}
     )

@@ -9,9 +9,10 @@ from scipy import stats
 import emvsbayes as eb
 from emvsbayes.evidence import bridge
 from emvsbayes.evidence.autocorrelation import split_rhat
-from emvsbayes.evidence.bridge import bridge_sampling, optimal_bridge
+from emvsbayes.evidence.bridge import bridge_sampling, misfit_of, optimal_bridge
 from emvsbayes.evidence.enumeration import exact_posterior
 from emvsbayes.evidence.normals import SEPARATE
+from emvsbayes.evidence.rows import bridge_row
 from emvsbayes.evidence.unconstrained import unconstrained, vectors
 from emvsbayes.problem import pose
 
@@ -173,3 +174,40 @@ def test_each_half_fits_and_the_other_estimates(monkeypatch):
         np.testing.assert_array_equal(used, half)
     heights = np.array([target.many(chain) for chain in draws])
     assert found.rhat == pytest.approx(split_rhat(heights))
+
+
+def test_draws_of_another_posterior_give_no_number():
+    """Of other data, or another prior: the bridge is wrong by nats and its error small; the slope tells."""
+    problem = pose("coins", FIVE_TRIALS, n_components=2)
+    target, own, _ = drawn(problem)
+    _, other, _ = drawn(pose("coins", {"heads": [1, 2, 1, 0, 2], "tosses": [10] * 5}, n_components=2))
+    steep = unconstrained(problem, {"probs": {"a": 20, "b": 2}})
+    assert bridge_row(target, own, 0)[0].misfit < 4
+    for asked, draws in ((target, other), (steep, own)):
+        found = bridge_sampling(asked, draws)
+        assert abs(found.log_evidence - exact_posterior(problem, asked.prior).log_evidence) > 20 * found.se
+        silent, row = bridge_row(asked, draws, 0)
+        assert silent is None
+        assert row.value is None
+        assert "not of this posterior" in row.remark
+
+
+def test_the_misfit_of_draws_of_the_posterior_is_standard_normal():
+    """A slope of 1: E|z| = √(2/π), autocorrelated draws included; of a density that is not f it grows with √S."""
+    rng, g = np.random.default_rng(5), stats.norm(0.3, 1.2)
+
+    def log_ratio(x):
+        return stats.norm.logpdf(x) - g.logpdf(x)
+
+    def misfit(size, scale):
+        x = np.empty((2, size))
+        x[:, 0] = rng.normal(size=2)
+        for t in range(1, size):
+            x[:, t] = 0.7 * x[:, t - 1] + np.sqrt(1 - 0.49) * rng.normal(size=2)
+        ours, theirs = log_ratio(scale * x), log_ratio(g.rvs(4 * size, random_state=rng))
+        return misfit_of(ours, theirs, optimal_bridge(ours, theirs)[0])
+
+    scores = [misfit(400, 1.0) for _ in range(60)]
+    assert np.mean(scores) == pytest.approx(np.sqrt(2 / np.pi), abs=4 * 0.6 / np.sqrt(60))
+    assert max(scores) < 4
+    assert misfit(4000, 1.3) > 6

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from cases import CASES, FIVE_TRIALS, blobs, posed
 from scipy import integrate
 
 import emvsbayes as eb
 from emvsbayes.evidence.enumeration import exact_posterior
-from emvsbayes.evidence.unconstrained import unconstrained, vectors
+from emvsbayes.evidence.unconstrained import tree_vectors, unconstrained, vectors
 from emvsbayes.problem import pose
 
 RENAMED = [
@@ -104,3 +105,13 @@ def test_what_has_no_evidence_is_refused():
     with pytest.raises(eb.InputError, match="no evidence"):
         unconstrained(medoids)
     assert set(CASES) >= set(RENAMED)
+
+
+def test_draws_without_chains_are_refused():
+    flat = xr.Dataset(
+        {"weights": (("draw", "k"), np.full((9, 2), 0.5)), "probs": (("draw", "k"), np.full((9, 2), 0.5))}
+    )
+    with pytest.raises(eb.InputError, match="weights has no dimension chain"):
+        tree_vectors(
+            unconstrained(pose("coins", FIVE_TRIALS, n_components=2)), xr.DataTree.from_dict({"posterior": flat})
+        )
