@@ -137,7 +137,8 @@ def _finish(compared: Any, folder: Path) -> int:
         click.echo(textwrap.fill(sentence, width=100, subsequent_indent="  "))
     for check in compared.record.checks:
         if not check.passed:
-            click.echo(f"CHECK FAILED {check.name}: {check.value:.3g}, bound {check.bound:g} ({check.sentence})")
+            value = "does not exist" if check.value is None else f"{check.value:.4g}"
+            click.echo(f"CHECK FAILED {check.name}: {value}, bound {check.bound:g} ({check.sentence})")
     click.echo(str(page))
     return {"fine": 0, "singular": SINGULAR}.get(_outcome(compared), NOT_CONVERGED)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.core.alignment import align_responsibilities, label_classes, permute
-from emvsbayes.core.checks import Integers, real_array
+from emvsbayes.core.checks import Integers
 from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.scalars import Scalar, scalars
@@ -106,10 +106,11 @@ def ladder_of(
         raise InputError("a ladder scales a prior, and this fit has none; fit with prior='default', or give one.")
     family, data = problem.family, problem.data
     listed = scalars(fit.params, family, getattr(data, "columns", ()), problem.twin.log_scale)
-    if not np.size(strengths):
-        raise InputError("a ladder needs at least one strength.")
-    order = sorted({float(s) for s in real_array(strengths, "strengths", ndim=1)})
-    priors = {s: scaled_prior(family, fit.prior, s) for s in order}
+    if np.ndim(strengths) != 1 or not len(strengths):
+        raise InputError("a ladder needs a list of at least one strength.")
+    made = [(scaled_prior(family, fit.prior, s), float(s)) for s in strengths]
+    priors = {s: prior for prior, s in made}
+    order = sorted(priors)
     modes = _modes(problem, fit, order, priors, seed)
     sources = [] if draws is None else [_Source(1.0, draws, log_prior(draws, fit.prior))]
     rungs: dict[float, Rung] = {}

@@ -68,18 +68,22 @@ def test_an_unresolved_posterior_is_not_converged(call, monkeypatch):
     from dataclasses import replace
 
     from emvsbayes import studies
+    from emvsbayes.comparison.record import Check
     from emvsbayes.studies import runner
 
     real = runner.compare
 
     def unresolved(*args, **options):
         found = real(*args, **{**options, "sampling": False})
-        return replace(found, record=replace(found.record, switching=object()))
+        checks = [Check("R-hat", None, 1.01, False, "of one chain"), Check("R-hat", 1.0123, 1.01, False, "of four")]
+        return replace(found, record=replace(found.record, switching=object(), checks=checks))
 
     monkeypatch.setattr(studies, "compare", unresolved)
     monkeypatch.setattr(runner.Compared, "save", lambda self, folder: folder / "index.html")
     done = call("compare", "data.csv", *GAUSS, "--starts", "2")
     assert done.exit_code == 3, done.output
+    assert "CHECK FAILED R-hat: does not exist, bound 1.01 (of one chain)" in done.output
+    assert "CHECK FAILED R-hat: 1.012, bound 1.01 (of four)" in done.output
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

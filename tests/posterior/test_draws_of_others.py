@@ -126,8 +126,8 @@ def test_priors_strengths_and_factors_of_the_wrong_kind():
     for prior in ("default", {"probs": {"a": 2, "b": 2}}):
         refused("must be a prior record", lambda prior=prior: sensitivity(draws, prior))
     bad: Any = [["weak"], 0.5]
-    refused("strengths must hold numbers only", lambda: ladder(draws, fit, strengths=bad[0]))
-    refused("strengths must have 1 axes", lambda: ladder(draws, fit, strengths=bad[1]))
+    refused("must be a number above 0; it is 'weak'", lambda: ladder(draws, fit, strengths=bad[0]))
+    refused("a list of at least one strength", lambda: ladder(draws, fit, strengths=bad[1]))
     X = np.linspace(0, 1, 20)
     refused(
         "factors must have 1 axes", lambda: weakening(fitted("gaussian_mixture", X, n_components=2), X, factors=bad[1])
