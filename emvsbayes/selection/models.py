@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from emvsbayes import __version__
 from emvsbayes.core.checks import Array, whole_number
-from emvsbayes.core.errors import InputError
+from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.trace import Status
 from emvsbayes.evidence.record import Row
 from emvsbayes.evidence.rows import bridge_row, enumeration_row, smc_row
@@ -105,6 +105,10 @@ def compare_models(
     found: list[tuple[ModelScore, Array | None]] = []
     posed, words = [], {}
     cells = [dict(zip(values, options, strict=True)) for options in product(*values.values())]
+    asked = [ModelScore(k, {setting: str(these[setting]) for setting in varied}).words for these in cells for k in ks]
+    for model in posteriors or {}:
+        if model not in asked:
+            raise unknown("model of the posteriors", model, asked)
     for number, (these, k) in enumerate(((these, k) for these in cells for k in ks), 1):
         row = ModelScore(k, {setting: str(these[setting]) for setting in varied})
         told = f"{number} of {len(cells) * len(ks)}, {row.words}"
@@ -213,7 +217,7 @@ def _draws(
     elif posterior is not None or smc:
         remarks += [found.remark for found in rows[-1:]]
     # what is odd about the draws matters for elpd too, even where the evidence is exact
-    remarks += [found.remark for found in rows if found.value is not None and found.remark]
+    remarks += [found.remark for found in rows[1:] if able is not None and found.remark]
     return replace(row, remarks=remarks), terms
 
 

@@ -9,6 +9,7 @@ import pytest
 from emvsbayes import InputError
 from emvsbayes.bayes.chains import NUDGE, _begin_at
 from emvsbayes.bayes.compiled import CompiledTwin, _inputs, compile_twin
+from emvsbayes.bayes.sampling import sample
 from emvsbayes.bayes.twins import Unconstrained
 from emvsbayes.calibration.models import MODELS
 from emvsbayes.calibration.truths import draw_truth
@@ -82,6 +83,15 @@ def test_a_gradient_of_exactly_zero_is_no_end():
     flat = replace(twin.about, weights=np.array([0.5, 0.5]), probs=np.full((2, 2), 0.5))
     draws, _ = twin.sample(problem.data, draws=50, tune=100, chains=1, seed=0, starts=[flat])
     assert np.isfinite(draws["probs"]).all()
+
+
+@pytest.mark.sampling
+def test_a_component_that_em_emptied_is_no_end(tmp_path, monkeypatch):
+    """Ten rows in three columns, where MAP leaves one component a weight of 1e-5 and probabilities of ½ each."""
+    monkeypatch.setenv("EMVSBAYES_CACHE", str(tmp_path))
+    X = (np.random.default_rng(2).random((10, 3)) < 0.5).astype(float)
+    tree = sample("bernoulli_mixture", X, n_components=2, draws=50, tune=100, chains=1, seed=0)
+    assert np.isfinite(tree["posterior"]["probs"].values).all()
 
 
 @pytest.mark.sampling

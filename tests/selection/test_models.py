@@ -150,6 +150,15 @@ def test_a_family_without_components_or_rows_of_its_own():
         leave_one_out(xr.DataTree(), 9)
 
 
+def test_draws_of_another_posterior_are_named():
+    """The evidence is exact without them, and their elpd is of other predictions: never unremarked."""
+    found = eb.compare_models(
+        "coins", FIVE_TRIALS, 1, posteriors={"K = 1": one_coin(200, 2)}, sampling=False, n_starts=1
+    )
+    assert found.models[0].evidence_by == "enumeration"
+    assert any("not of this posterior" in remark for remark in found.models[0].remarks)
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -159,6 +168,7 @@ def test_a_family_without_components_or_rows_of_its_own():
         ({"n_components": 9}, "9 components"),
         ({"n_components": [8, 9]}, "8 components"),
         ({"n_components": 2, "settings": {"weight": "fixed"}}, "weight"),
+        ({"n_components": "1:2", "posteriors": {"K=2": one_coin(2, 2)}}, "did you mean 'K = 2'"),
     ],
 )
 def test_bad_input(asked, said):
