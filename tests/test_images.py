@@ -29,7 +29,7 @@ def idx(values: np.ndarray) -> bytes:
 )
 def test_images_become_rows_of_pixels(tmp_path: Path, name: str, packed: bool) -> None:
     path = tmp_path / name
-    path.write_bytes(gzip.compress(idx(PIXELS)) if packed else idx(PIXELS))
+    path.write_bytes(gzip.compress(idx(PIXELS), mtime=0) if packed else idx(PIXELS))
     table = as_table(path)
     assert table.columns == ("r0c0", "r0c1", "r0c2", "r1c0", "r1c1", "r1c2")
     np.testing.assert_allclose(table.numbers(), PIXELS.reshape(2, 6) / 255)
@@ -59,7 +59,7 @@ def test_labels_are_whole_numbers(tmp_path: Path) -> None:
         (idx(PIXELS)[:9], ["truncated", "header"]),
         (idx(PIXELS) + b"\0", ["too long", "13"]),
         (idx(PIXELS[:0]), ["no images", "0 x 2 x 3"]),
-        (gzip.compress(idx(PIXELS))[:-9], ["broken gzip"]),
+        (gzip.compress(idx(PIXELS), mtime=0)[:-9], ["broken gzip"]),
         (b"", ["empty"]),
     ],
 )
