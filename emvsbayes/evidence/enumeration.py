@@ -55,6 +55,10 @@ def exact_posterior(problem: Problem, prior: Any = "default") -> ExactPosterior:
     """
     adapter = adapt(problem, prior)
     found = allocations(adapter, problem.data)
+    if "components" not in problem.family.capabilities:
+        raise InputError(
+            f"{problem.family.name} has no components, and so no allocations to sum over; use bridge sampling here."
+        )
     if found is None:
         raise InputError(
             f"the exact posterior is a sum over at most {MOST} allocations K^N of rows that count once to components; "

@@ -82,3 +82,9 @@ def test_too_many_allocations_are_refused(asked):
     problem = pose("gaussian_mixture", n_components=2, **asked)
     with pytest.raises(eb.InputError, match="bridge sampling"):
         exact_posterior(problem)
+
+
+def test_a_family_without_components_is_told_so():
+    line = pose("linear_evidence", {"X": np.arange(9.0), "t": np.sin(np.arange(9.0))})
+    with pytest.raises(eb.InputError, match="linear_evidence has no components"):
+        exact_posterior(line)
