@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+from exact_draws import exact_draws
 from msgspec.structs import replace
 
 from emvsbayes.evidence.enumeration import exact_posterior
@@ -73,7 +74,8 @@ def test_the_studys_own_draws_are_used(coins, monkeypatch):
 
     problem, study, fits = coins
     rng = np.random.default_rng(0)
-    probs = rng.beta(12, 9, size=(2, 400, 2))
+    drawn = exact_draws(problem, exact_posterior(problem), 800, rng)
+    probs = np.array([params.probs for params in drawn]).reshape(2, 400, 2)
     rows = rng.normal(-2, 0.1, size=(2, 400, 5))
     raw = xr.DataTree.from_dict(
         {
