@@ -3,6 +3,8 @@
 Everything a page prints or draws is a named field here; figures only draw. Series are thinned to at most 500 marks when
 the record is made, so that `result.json` stays small. Numbers that do not exist (no posterior, labels unresolved, a
 likelihood that is not finite) are None.
+
+One long module, because it is one file format: whoever reads a `result.json` finds every field of it here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The Gaussian mixture by hand: the pure methods from which the loop of `core.em` makes EM.
 
-Equations in the package docstring; what differs between covariance structures is in `structures`.
+Equations in the package docstring; what differs between covariance structures is in `structures`. One long
+module, because it is one class: the protocol's methods side by side, with starts, coordinates and structures elsewhere.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 In the coordinates of the spectrum (`bases`) the posterior of w is diagonal:
 
     v_i = 1 / (α + β s_i²),    c_i = β s_i u_i v_i,    γ_i = β s_i² v_i
+
+One long module, because it is one class: the protocol's methods side by side, with bases and rate posteriors elsewhere.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from emvsbayes.relabelling import (
     point_partition,
     relabel,
 )
+from emvsbayes.relabelling.convergence import rhat_ess
 from emvsbayes.relabelling.disagreement import disagreement
 from emvsbayes.studies.supplements.rasters import raster
 
@@ -169,12 +170,14 @@ def _cures(problem: Any, study: Any, fits: Any, posterior: Any) -> Supplement:
     shown = _coordinate(listed)
     permutations = {name: _permutations(tree) for name, tree in trees.items()}
     rows: list[list[Any]] = []
+    drawn = posterior.raw["posterior"].to_dataset()
     for name, tree in [("as drawn", posterior.raw), *trees.items()]:
         dataset = tree["posterior"].to_dataset()
-        worst = max(_rhat(s.draws(dataset)) for s in listed)
+        found = [rhat_ess(s.draws(drawn), s.draws(dataset))[1] for s in listed]
+        worst = None if None in found else f"{max(value for value in found if value is not None):.2f}"
         apart = 100 * disagreement(permutations["ecr"], permutations[name])[0] if name in METHODS else None
         cells = [f"{s.draws(dataset).mean():.2f} ± {s.draws(dataset).std(ddof=1):.2f}" for s in shown]
-        rows.append([name, WORDS.get(name, ""), f"{worst:.2f}", apart, *cells])
+        rows.append([name, WORDS.get(name, ""), worst, apart, *cells])
     text = [
         "Under random labels every component has the same marginal: that is the posterior itself, which is symmetric, "
         "and R-hat is perfect. Nothing is wrong with those draws, but they answer no question about a component. An "
@@ -189,12 +192,6 @@ def _cures(problem: Any, study: Any, fits: Any, posterior: Any) -> Supplement:
     return Supplement(
         "Eight cures", text, [Sheet("By every algorithm, towards the MAP fit", head, rows, note, 3)], plots
     )
-
-
-def _rhat(draws: Array) -> float:
-    from arviz_stats.base.array import array_stats
-
-    return float(np.squeeze(array_stats.rhat(draws, chain_axis=0, draw_axis=1)))
 
 
 def _coordinate(listed: list[Scalar]) -> list[Scalar]:
