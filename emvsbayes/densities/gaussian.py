@@ -22,11 +22,16 @@ def log_density(X: Array, means: Array, covariances: Array) -> Array:
         squared = (deviations**2 / covariances[:, None, :]).sum(axis=2)
         log_det = np.log(covariances).sum(axis=1)
     else:
-        roots = np.linalg.cholesky(covariances)  # Σ = L Lᵀ, so that the quadratic form is |L⁻¹ (x - μ)|²
-        whitened = deviations @ np.swapaxes(np.linalg.inv(roots), -1, -2)
+        inverses, log_det = whitening(covariances)
+        whitened = deviations @ np.swapaxes(inverses, -1, -2)
         squared = (whitened**2).sum(axis=2)
-        log_det = 2 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=1)
     return -0.5 * (X.shape[1] * LOG_2PI + log_det[:, None] + squared).T
+
+
+def whitening(covariances: Array) -> tuple[Array, Array]:
+    """L⁻¹ (K, D, D) and ln|Σ| (K,): Σ = L Lᵀ, so that the quadratic form is |L⁻¹ (x - μ)|²."""
+    roots = np.linalg.cholesky(covariances)
+    return np.linalg.inv(roots), 2 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=1)
 
 
 def moments(X: Array, mass: Array, origin: Array, *, matrices: bool) -> tuple[Array, Array]:

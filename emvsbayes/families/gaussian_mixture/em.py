@@ -202,6 +202,24 @@ class GaussianMixture:
         n = mass.sum(axis=0)
         return GaussianStats(n, n, n, first, second, about.means)
 
+    def accumulate(
+        self, params: GaussianParams, data: GaussianData, about: GaussianParams | None = None
+    ) -> tuple[GaussianStats, float]:
+        """`e_step`, `expect` and `log_likelihood` in one pass, no responsibilities stored."""
+        from emvsbayes.densities.passes import gaussian_pass  # numba: not for those who only read a fit
+
+        origin = params.means if about is None else about.means
+        height, n, first, second = gaussian_pass(
+            data.X,
+            data.row_weights,
+            data.labels,
+            log_weights(params.weights),
+            params.means,
+            self._expanded(params),
+            origin,
+        )
+        return GaussianStats(n, n, n, first, second, origin), height
+
     def m_step(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
         """π_k = n_k / Σ n,  μ_k = o_k + first_k / n_k,  Σ from the scatter about μ_k, pooled as the structure says.
 

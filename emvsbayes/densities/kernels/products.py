@@ -1,0 +1,47 @@
+"""Gaussian mixtures of many columns in one pass over the rows, by matrix products of blocks that stay in the cache.
+
+The equations are those of `gaussian`; every block is whitened, and its second moments formed, by BLAS.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emvsbayes.core.checks import Array, Integers
+from emvsbayes.densities.kernels.sharing import share
+
+BLOCK = 512
+
+
+def sweep_products(
+    X: Array,
+    weights: Array,
+    labels: Integers,
+    constants: Array,
+    means: Array,
+    roots: Array,
+    origin: Array,
+    start: int,
+    stop: int,
+    n: Array,
+    first: Array,
+    second: Array,
+) -> float:
+    """Rows start to stop of X (N, D); arguments and result as those of `gaussian.sweep_matrices`."""
+    k_all, d = means.shape
+    joint, scratch = np.empty((k_all, BLOCK)), np.empty((2, BLOCK))
+    deviations, products, height = np.empty((BLOCK, d)), np.empty((BLOCK, d)), 0.0
+    for at in range(start, stop, BLOCK):
+        rows = min(BLOCK, stop - at)
+        block, y, z = X[at : at + rows], deviations[:rows], products[:rows]
+        for k in range(k_all):
+            np.subtract(block, means[k], out=y)
+            np.matmul(y, roots[k].T, out=z)
+            joint[k, :rows] = constants[k] - 0.5 * np.einsum("nd,nd->n", z, z)
+        height += share(joint, weights, labels, at, rows, scratch, n)
+        for k in range(k_all):
+            np.subtract(block, origin[k], out=y)
+            np.multiply(y, joint[k, :rows, None], out=z)
+            first[k] += z.sum(axis=0)
+            second[k] += z.T @ y
+    return height
