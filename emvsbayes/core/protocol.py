@@ -18,6 +18,9 @@ What only some families have is looked up by name, and its absence is an answer:
     log_predictive(q, params, data)    score of new rows, where they share a latent with the training rows
     status_sentences                   sentences in the place of those of `Status`, where these speak of components
     remarks(run, total_weight, e_step) what a summary adds
+    accumulate(params, data, about)    `expect` of an exact `e_step`, and `log_likelihood`, in one pass that stores no q
+    accumulate_hard(…)                 the same of the hard one, None for the log-likelihood; each is None where the
+                                       data are not of its kind
 """
 
 from __future__ import annotations
@@ -162,6 +165,7 @@ class Expectation:
     log_likelihood : ln p(X | θ), from its own code path; None where this sweep is not scored
     about : the parameters that `stats` are measured from (see `Family.expect`)
     exact : p(Z | X, θ) where q is restricted and another; None where q is the posterior
+    entropy : H(q) of a restricted q that was never stored; None for any other
     total : what the M-step is given where it is not `stats`, as in an online pass; None where it is
     whole : whether a pass over the data ends here
     final : whether a run may end here; not while q is still annealed
@@ -175,6 +179,7 @@ class Expectation:
     total: Any = None
     whole: bool = True
     final: bool = True
+    entropy: float | None = None
 
     @property
     def posterior(self) -> Any:
@@ -184,7 +189,7 @@ class Expectation:
     @property
     def restricted(self) -> bool:
         """Whether q is not the posterior, so that the bound stays below the log-likelihood."""
-        return self.exact is not None
+        return self.exact is not None or self.entropy is not None
 
 
 class Schedule(Protocol):

@@ -36,7 +36,8 @@ class Scorer:
 
     def bound(self, params: Any, held: Expectation) -> float:
         """ELBO(q, θ) = E_q ln p(X, Z | θ) + H(q), q and its statistics those of `held`."""
-        return self.family.expected_log_joint(params, held.stats) + held.q.entropy(self.data.row_weights)
+        entropy = held.q.entropy(self.data.row_weights) if held.entropy is None else held.entropy
+        return self.family.expected_log_joint(params, held.stats) + entropy
 
     def objective(self, params: Any, now: Expectation) -> float:
         """What is climbed, after an E half-step."""
