@@ -11,7 +11,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.densities import gaussian as plain_gaussian
-from emvsbayes.densities.kernels import costs, gaussian, products
+from emvsbayes.densities.kernels import bernoulli, binomial, costs, gaussian, products
 from emvsbayes.densities.kernels.rows import summed
 
 NONE_KNOWN: Integers = np.empty(0, dtype=np.int64)
@@ -50,4 +50,76 @@ def gaussian_pass(
         return sweep(X, weights, known, constants, means, scale, origin, start, stop, n, first, second)
 
     height, sums = summed(rows, len(X), cost, lambda: (np.zeros(k), np.zeros((k, d)), np.zeros(shape)))
+    return height, *sums
+
+
+def bernoulli_pass(
+    X: Array,
+    bits: tuple[np.ndarray, np.ndarray] | None,
+    weights: Array,
+    labels: Integers | None,
+    log_weights: Array,
+    probs: Array,
+) -> tuple[float, Array, Array, Array | None] | None:
+    """Log-likelihood, n (K,), ones (K, D), and zeros (K, D) where entries are missing; None where no route fits.
+
+    Parameters
+    ----------
+    X : (N, D) in [0, 1], complete where `bits` are None
+    bits : ones and, where entries are missing, zeros as bytes (see `kernels.bernoulli`); None of grey levels
+    weights, labels, log_weights : (N,), (N,) or None, (K,)
+    probs : (K, D)
+    """
+    (k, d), known = probs.shape, NONE_KNOWN if labels is None else labels
+    with np.errstate(divide="ignore"):
+        log_p, log_q = np.log(probs), np.log1p(-probs)
+    inner = bool(np.isfinite(log_p).all() and np.isfinite(log_q).all())
+    missing = bits is not None and len(bits[1]) > 0
+    by_bits, by_products = costs.bernoulli_bits(d, k), costs.bernoulli_products(d, k)
+    if bits is not None and (missing or not inner or by_bits <= by_products):
+        ones, zeros = bits
+        nothing = np.zeros_like(log_p)
+        one_tables = bernoulli.tables(log_p, nothing if missing else log_q, len(ones))
+        zero_tables = bernoulli.tables(log_q, nothing, len(zeros))
+
+        def of_bits(start: int, stop: int, *sums: Array) -> float:
+            return bernoulli.sweep_bits(
+                ones, zeros, weights, known, log_weights, one_tables, zero_tables, start, stop, *sums
+            )
+
+        cost, shapes = by_bits * (1 + missing), ((k,), (k, d), (k, d))
+        height, (n, one_counts, zero_counts) = summed(
+            of_bits, len(weights), cost, lambda: [np.zeros(shape) for shape in shapes]
+        )
+        return height, n, one_counts, zero_counts if missing else None
+    if not inner:
+        return None  # ln 0 times a grey level of 0
+    slopes, constants = log_p - log_q, log_weights + log_q.sum(axis=1)
+
+    def of_levels(start: int, stop: int, n: Array, ones: Array) -> float:
+        return products.sweep_levels(X, weights, known, constants, slopes, start, stop, n, ones)
+
+    height, (n, ones) = summed(of_levels, len(X), by_products, lambda: (np.zeros(k), np.zeros((k, d))))
+    return height, n, ones, None
+
+
+def binomial_pass(
+    heads: Array, tosses: Array, base: Array, weights: Array, labels: Integers | None, log_weights: Array, probs: Array
+) -> tuple[float, Array, Array, Array]:
+    """Log-likelihood, n, heads and tails (K,).
+
+    Parameters
+    ----------
+    heads, tosses, base : (N,), `base` the log binomial coefficients
+    weights, labels, log_weights : (N,), (N,) or None, (K,)
+    probs : (K,)
+    """
+    k, known = len(probs), NONE_KNOWN if labels is None else labels
+    with np.errstate(divide="ignore"):
+        log_p, log_q = np.log(probs), np.log1p(-probs)
+
+    def rows(start: int, stop: int, *sums: Array) -> float:
+        return binomial.sweep(heads, tosses, base, weights, known, log_weights, log_p, log_q, start, stop, *sums)
+
+    height, sums = summed(rows, len(heads), costs.binomial(k), lambda: (np.zeros(k), np.zeros(k), np.zeros(k)))
     return height, *sums

@@ -24,3 +24,19 @@ def gaussian_products(d: int, k: int) -> float:
 def gaussian_variances(d: int, k: int) -> float:
     """Axis-aligned: one product a column and component each."""
     return d * COLUMN + k * (COMPONENT + 0.5 * d)
+
+
+def bernoulli_bits(d: int, k: int) -> float:
+    """Eight components at a time, a byte of entries to be looked up and its two halves to be dropped."""
+    vectors = -(-k // 8)
+    return k * COMPONENT + d / 8 * vectors * (2.0 if vectors <= 4 else 8.0)  # larger tables leave the cache
+
+
+def bernoulli_products(d: int, k: int) -> float:
+    """Two matrix products with few columns each, as fast as the rows can be read."""
+    return k * COMPONENT + d * max(1.5, 0.12 * k)
+
+
+def binomial(k: int) -> float:
+    """Two counts a row."""
+    return k * (COMPONENT + 2.0)

@@ -1,6 +1,11 @@
-"""Gaussian mixtures of many columns in one pass over the rows, by matrix products of blocks that stay in the cache.
+"""One pass over the rows by matrix products of blocks that stay in the cache.
 
-The equations are those of `gaussian`; every block is whitened, and its second moments formed, by BLAS.
+Gaussian mixtures of many columns: the equations are those of `gaussian`; every block is whitened, and its second moments
+formed, by BLAS. Bernoulli rows that are no bits (grey levels), or of many components: with X the entries of a block,
+
+    ℓ = ln π + X (ln μ - ln(1 - μ))ᵀ + Σ_d ln(1 - μ_d),    ones += Mᵀ X,    M the masses of the block,
+
+both products on the same block.
 """
 
 from __future__ import annotations
@@ -44,4 +49,29 @@ def sweep_products(
             np.multiply(y, joint[k, :rows, None], out=z)
             first[k] += z.sum(axis=0)
             second[k] += z.T @ y
+    return height
+
+
+def sweep_levels(
+    X: Array,
+    weights: Array,
+    labels: Integers,
+    constants: Array,
+    slopes: Array,
+    start: int,
+    stop: int,
+    n: Array,
+    ones: Array,
+) -> float:
+    """Rows start to stop of X (N, D) in [0, 1]: adds to n (K,) and ones (K, D); returns Σ_n w_n ln p(x_n).
+
+    `constants` ln π_k + Σ_d ln(1 - μ_kd), (K,); `slopes` ln μ - ln(1 - μ), (K, D), finite.
+    """
+    joint, scratch, height = np.empty((len(slopes), BLOCK)), np.empty((2, BLOCK)), 0.0
+    for at in range(start, stop, BLOCK):
+        rows = min(BLOCK, stop - at)
+        block = X[at : at + rows].astype(np.float64, copy=False)
+        joint[:, :rows] = slopes @ block.T + constants[:, None]
+        height += share(joint, weights, labels, at, rows, scratch, n)
+        ones += joint[:, :rows] @ block
     return height
