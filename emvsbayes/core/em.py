@@ -136,7 +136,7 @@ def run_em(
 
     if path is not None and path.length >= SHORTEST_PATH and status is Status.MAX_PASSES:
         params = path.average(params)
-        now, _ = Batch().sweep(family, params, (data, 1))
+        now, _ = Batch().sweep(family, params, (data, 1, None))
         scorer.closed(passes, params, now)
         status, stopped_by, remaining = Status.CONVERGED, f"average of the last {path.length} passes", None
     if status in (Status.CONVERGED, Status.MAX_PASSES):
@@ -146,7 +146,7 @@ def run_em(
             status = Status.EMPTY_COMPONENT
     at = len(scorer.steps) if status is Status.SINGULAR else max(len(scorer.steps) - 2, 0)
     if now.log_likelihood is None and not now.whole:  # broken off within a pass, by a collapse
-        now, _ = Batch(getattr(schedule, "e_step", Exact())).sweep(family, params, (data, 1))
+        now, _ = Batch(getattr(schedule, "e_step", Exact())).sweep(family, params, (data, 1, None))
     return Run(
         start=start,
         params=params,

@@ -18,14 +18,24 @@ from emvsbayes.core.protocol import Expectation, Family
 
 
 def gather(
-    e_step: EStep, family: Family, params: Any, data: Any, about: Any, turn: int, keep_q: bool, scored: bool = True
+    e_step: EStep,
+    family: Family,
+    params: Any,
+    data: Any,
+    about: Any,
+    turn: int,
+    keep_q: bool,
+    scored: bool = True,
+    bounds: Any = None,
 ) -> Expectation:
     """The expectation over these rows at `params`, its statistics measured from the parameters `about`.
 
-    Where it is not to be scored, the log-likelihood is left out of the explicit way.
+    Where it is not to be scored, the log-likelihood is left out of the explicit way. `bounds` are those of the same rows
+    and run, see `bounds_of`.
     """
     fused = None if keep_q or e_step.fused is None else getattr(family, e_step.fused, None)
-    found = None if fused is None else fused(params, data, about)
+    more = () if bounds is None else (bounds,)
+    found = None if fused is None else fused(params, data, about, *more)
     if found is not None:
         stats, log_likelihood = found
         entropy = 0.0 if log_likelihood is None else None  # one-hot
@@ -36,3 +46,9 @@ def gather(
     stats = family.expect(q, data, about)
     exact = None if q is exact else exact
     return Expectation(q, stats, log_likelihood, about, exact, final=e_step.final(turn))
+
+
+def bounds_of(e_step: EStep, family: Family, data: Any, keep_q: bool) -> Any:
+    """What a family remembers from pass to pass to spare work, where it does; results do not depend on it."""
+    remembers = e_step.fused == "accumulate_hard" and not keep_q
+    return family.bounds(data) if remembers and hasattr(family, "bounds") else None  # pyright: ignore

@@ -25,7 +25,7 @@ import numpy as np
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.esteps import EStep, Exact
-from emvsbayes.core.gathering import gather
+from emvsbayes.core.gathering import bounds_of, gather
 from emvsbayes.core.protocol import Expectation, Family
 from emvsbayes.core.records import take_rows
 
@@ -57,7 +57,7 @@ class Batch:
 
     def start(self, family: Family, data: Any) -> Any:
         """Nothing is swept yet."""
-        return data, 0
+        return data, 0, bounds_of(self.e_step, family, data, self.keep_q)
 
     def afresh(self, memory: Any) -> Any:
         """The memory before a sweep that renews q in every row, as each does."""
@@ -65,16 +65,16 @@ class Batch:
 
     def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]:
         """One E-step over every row."""
-        data, turn = memory
-        now = gather(self.e_step, family, params, data, params, turn, self.keep_q)
+        data, turn, bounds = memory
+        now = gather(self.e_step, family, params, data, params, turn, self.keep_q, bounds=bounds)
         if turn == 0 and (now.log_likelihood is None or np.isfinite(now.log_likelihood)):
             # a start may lie far from the data; moments about it would lose (distance / σ)² of their digits
             about = family.m_step(now.stats, params)
             if now.q is None:
-                now = gather(self.e_step, family, params, data, about, turn, False)
+                now = gather(self.e_step, family, params, data, about, turn, False, bounds=bounds)
             else:
                 now = replace(now, stats=family.expect(now.q, data, about), about=about)
-        return now, (data, turn + 1)
+        return now, (data, turn + 1, bounds)
 
 
 class Blocks(NamedTuple):
@@ -208,7 +208,7 @@ class Stepwise:
         """Mix the next block in; all rows on the first sweep."""
         turn = memory.turn + 1
         if turn == 0:
-            now, _ = Batch(self.e_step, self.keep_q).sweep(family, params, (memory.data, 0))
+            now, _ = Batch(self.e_step, self.keep_q).sweep(family, params, (memory.data, 0, None))
             return now, memory._replace(total=now.stats, about=now.about, turn=0)
         block = memory.blocks[(turn - 1) % self.blocks]
         stats = gather(self.e_step, family, params, block, memory.about, turn, self.keep_q, scored=False).stats

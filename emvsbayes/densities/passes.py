@@ -11,7 +11,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.densities import gaussian as plain_gaussian
-from emvsbayes.densities.kernels import bernoulli, binomial, costs, gaussian, products
+from emvsbayes.densities.kernels import bernoulli, binomial, costs, gaussian, nearest, products
 from emvsbayes.densities.kernels.rows import summed
 
 NONE_KNOWN: Integers = np.empty(0, dtype=np.int64)
@@ -123,3 +123,42 @@ def binomial_pass(
 
     height, sums = summed(rows, len(heads), costs.binomial(k), lambda: (np.zeros(k), np.zeros(k), np.zeros(k)))
     return height, *sums
+
+
+class Bounds:
+    """What K-means remembers of its last search: the centre of each row, and how far off any other must be.
+
+    It holds for the centres that it was measured at, which it keeps, so that it may be asked about any others next.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self.assigned, self.lower = np.full(n_rows, -1, dtype=np.int64), np.zeros(n_rows)
+        self.centers: Array | None = None
+
+    def steps_to(self, centers: Array) -> Array:
+        """How far each centre moves, (K,); from now on the bounds are those at `centers`."""
+        before, self.centers = self.centers, centers
+        return np.zeros(len(centers)) if before is None else np.sqrt(((centers - before) ** 2).sum(axis=1))
+
+
+def nearest_pass(
+    X: Array, weights: Array, labels: Integers | None, centers: Array, origin: Array, bounds: Bounds | None = None
+) -> tuple[Array, Array, Array]:
+    """n (K,), first (K, D) and second (K,) of the rows nearest to each of `centers` (K, D), moments about `origin`.
+
+    Parameters
+    ----------
+    X, weights, labels : (N, D), float64 or float32; (N,); (N,), -1 where unknown, or None
+    bounds : of the same rows; renewed
+    """
+    (k, d), known = centers.shape, NONE_KNOWN if labels is None else labels
+    if bounds is None or k == 1:
+        assigned, lower, steps = NONE_KNOWN, np.empty(0), np.empty(0)
+    else:
+        assigned, lower, steps = bounds.assigned, bounds.lower, bounds.steps_to(centers)
+
+    def rows(start: int, stop: int, *sums: Array) -> float:
+        return nearest.sweep(X, weights, known, centers, origin, assigned, lower, steps, start, stop, *sums)
+
+    _, sums = summed(rows, len(X), costs.nearest(d, k), lambda: (np.zeros(k), np.zeros((k, d)), np.zeros(k)))
+    return sums[0], sums[1], sums[2]

@@ -40,3 +40,8 @@ def bernoulli_products(d: int, k: int) -> float:
 def binomial(k: int) -> float:
     """Two counts a row."""
     return k * (COMPONENT + 2.0)
+
+
+def nearest(d: int, k: int) -> float:
+    """The distances from every centre, and the moments of one."""
+    return 5.0 + d * COLUMN + k * (0.3 + 0.15 * d)
