@@ -30,8 +30,8 @@ def gather(
 ) -> Expectation:
     """The expectation over these rows at `params`, its statistics measured from the parameters `about`.
 
-    Where it is not to be scored, the log-likelihood is left out of the explicit way. `bounds` are those of the same rows
-    and run, see `bounds_of`.
+    Where it is not to be scored, the log-likelihood is left out of the explicit way. `bounds` are those of the same
+    rows and run, see `bounds_of`.
     """
     fused = None if keep_q or e_step.fused is None else getattr(family, e_step.fused, None)
     more = () if bounds is None else (bounds,)

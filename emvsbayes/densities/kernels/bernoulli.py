@@ -3,8 +3,8 @@
 Entries are bits, eight to a byte, one byte column j after another; b_nj is the byte of row n, and c_nj its halves of
 four bits each.
 
-    ℓ_nk = ln π_k + Σ_j T_j[b_nj, k],     T_j[v, k] = Σ_i (ln μ_dk where bit i of v is set, else ln(1 - μ_dk)),  d = 8j + i
-    B_j[v, k] = Σ_n m_nk [c_nj = v],      ones_dk = Σ_v B_j[v, k] [bit i of v is set],  d = 4j + i
+    ℓ_nk = ln π_k + Σ_j T_j[b_nj, k],   T_j[v, k] = Σ_i (ln μ_dk where bit i of v is set, else ln(1 - μ_dk)), d = 8j + i
+    B_j[v, k] = Σ_n m_nk [c_nj = v],    ones_dk = Σ_v B_j[v, k] [bit i of v is set], d = 4j + i
 
 The tables have 256 and 16 rows whatever N is, so that products of N x D x K become N x D/8 x K and N x D/4 x K
 additions; buckets are written to, and shorter ones stay in the first cache. The logs are added up, never multiplied by

@@ -1,4 +1,4 @@
-"""K-means in one pass over the rows: the nearest centre of each, counts and moments; bounds that spare most of the search.
+"""K-means in one pass over the rows: the nearest centre of each, and moments; bounds that spare most of the search.
 
     k_n = argmin_k |x_n - μ_k|, the first of equals
     n_k = Σ w_n,   first_k = Σ w_n (x_n - o_k),   second_k = Σ w_n |x_n - o_k|²,   each over the rows with k_n = k
@@ -8,8 +8,8 @@ below which no other centre can be, sinks by the largest step that any other cen
 distance of μ_j from its nearest neighbour, s_j, is such a distance too. Where u_n < max(ℓ_n, s_j) the row stays without
 another look. The assignments are those of the full search, ties included.
 
-Sources: Lloyd (1982), IEEE Trans. Inf. Theory 28, 129-137; Hamerly (2010), Making k-means even faster, SIAM Data Mining,
-130-140.
+Sources: Lloyd (1982), IEEE Trans. Inf. Theory 28, 129-137; Hamerly (2010), Making k-means even faster, SIAM Data
+Mining, 130-140.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One pass over the rows by matrix products of blocks that stay in the cache.
 
-Gaussian mixtures of many columns: the equations are those of `gaussian`; every block is whitened, and its second moments
-formed, by BLAS. Bernoulli rows that are no bits (grey levels), or of many components: with X the entries of a block,
+Gaussian mixtures of many columns: the equations are those of `gaussian`; every block is whitened, and its second
+moments formed, by BLAS. Bernoulli rows that are no bits (grey levels), or of many components: with X the entries of a block,
 
     ℓ = ln π + X (ln μ - ln(1 - μ))ᵀ + Σ_d ln(1 - μ_d),    ones += Mᵀ X,    M the masses of the block,
 

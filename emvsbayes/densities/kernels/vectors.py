@@ -24,10 +24,10 @@ def _at(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> Any:
 
 
 @intrinsic
-def add_four_to_one(typing, out, to, table, a, b, c, d):  # noqa: ANN001, ANN201
+def add_four_to_one(typing, out, to, table, a, b, c, d):
     """out[to:to+8] += table[a:a+8] + table[b:b+8] + table[c:c+8] + table[d:d+8]."""
 
-    def code(context, builder, signature, args):  # noqa: ANN001, ANN202
+    def code(context, builder, signature, args):
         out, to, table, *places = args
         kinds = signature.args
         w, x, y, z = (builder.load(_at(context, builder, kinds[2], table, p), align=8) for p in places)
@@ -41,10 +41,10 @@ def add_four_to_one(typing, out, to, table, a, b, c, d):  # noqa: ANN001, ANN201
 
 
 @intrinsic
-def add_one_to_four(typing, out, a, b, c, d, table, at):  # noqa: ANN001, ANN201
+def add_one_to_four(typing, out, a, b, c, d, table, at):
     """out[a:a+8] += table[at:at+8], and so for b, c and d, one after the other."""
 
-    def code(context, builder, signature, args):  # noqa: ANN001, ANN202
+    def code(context, builder, signature, args):
         out, *places, table, at = args
         kinds = signature.args
         row = builder.load(_at(context, builder, kinds[5], table, at), align=8)
