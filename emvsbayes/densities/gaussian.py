@@ -12,6 +12,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array
 
+FEW = 6  # columns up to which small matrices are treated by loops of our own
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -29,7 +30,17 @@ def log_density(X: Array, means: Array, covariances: Array) -> Array:
 
 
 def whitening(covariances: Array) -> tuple[Array, Array]:
-    """L⁻¹ (K, D, D) and ln|Σ| (K,): Σ = L Lᵀ, so that the quadratic form is |L⁻¹ (x - μ)|²."""
+    """L⁻¹ (K, D, D) and ln|Σ| (K,): Σ = L Lᵀ, so that the quadratic form is |L⁻¹ (x - μ)|².
+
+    Raises `numpy.linalg.LinAlgError` where a matrix is not positive definite.
+    """
+    if covariances.shape[1] <= FEW:
+        from emvsbayes.densities.kernels import factors
+
+        inverses, log_det = np.empty(covariances.shape), np.empty(len(covariances))
+        if not factors.whitening(covariances, inverses, log_det):
+            raise np.linalg.LinAlgError("a covariance is not positive definite.")
+        return inverses, log_det
     roots = np.linalg.cholesky(covariances)
     return np.linalg.inv(roots), 2 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=1)
 
@@ -51,6 +62,10 @@ def moved_second_moment(second: Array, first: Array, n: Array, shift: Array) -> 
 
     Σ m (y - s)(y - s)ᵀ = Σ m y yᵀ - (Σ m y) sᵀ - s (Σ m y)ᵀ + (Σ m) s sᵀ,   y = x - o.
     """
+    if second.ndim == 3 and second.shape[1] <= FEW:
+        from emvsbayes.densities.kernels import factors
+
+        return factors.moved_second_moment(second, first, n, shift)
     if second.ndim == 2:
         return second - 2 * first * shift + n[:, None] * shift**2
     cross = first[:, :, None] * shift[:, None, :]

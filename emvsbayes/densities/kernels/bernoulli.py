@@ -128,7 +128,7 @@ def sweep_bits(
         for k in range(k_all):
             for i in range(rows):
                 joint[k, i] = log_weights[k] + sums[i, k]
-        height += share(joint, weights, labels, at, rows, scratch, n)
+        height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         sums[:] = 0.0
         for k in range(k_all):
             for i in range(rows):

@@ -38,17 +38,18 @@ def sweep(
     joint, scratch, height = np.empty((k_all, BLOCK)), np.empty((2, BLOCK)), 0.0
     for at in range(start, stop, BLOCK):
         rows = min(BLOCK, stop - at)
+        h, m, b = heads[at : at + rows], tosses[at : at + rows], base[at : at + rows]
         for k in range(k_all):
             row, p, q, c = joint[k], log_p[k], log_q[k], log_weights[k]
             for i in range(rows):
-                h, t = heads[at + i], tosses[at + i] - heads[at + i]
-                row[i] = c + base[at + i] + (h * p if h > 0 else 0.0) + (t * q if t > 0 else 0.0)
-        height += share(joint, weights, labels, at, rows, scratch, n)
+                t = m[i] - h[i]
+                row[i] = c + b[i] + (h[i] * p if h[i] > 0 else 0.0) + (t * q if t > 0 else 0.0)
+        height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         for k in range(k_all):
-            row, h, t = joint[k], 0.0, 0.0
+            row, of_heads, of_tails = joint[k], 0.0, 0.0
             for i in range(rows):
-                h += row[i] * heads[at + i]
-                t += row[i] * (tosses[at + i] - heads[at + i])
-            heads_sum[k] += h
-            tails_sum[k] += t
+                of_heads += row[i] * h[i]
+                of_tails += row[i] * (m[i] - h[i])
+            heads_sum[k] += of_heads
+            tails_sum[k] += of_tails
     return height

@@ -21,11 +21,12 @@ MANY = 24
 
 
 @compiled
-def take_columns(X: Array, at: int, rows: int, columns: Array) -> None:
-    """Rows of X (N, D), float64 or float32, column by column."""
-    for i in range(rows):
+def take_columns(block: Array, columns: Array) -> None:
+    """Rows of X, float64 or float32, column by column."""
+    for i in range(block.shape[0]):
+        row = block[i]
         for a in range(columns.shape[0]):
-            columns[a, i] = X[at + i, a]
+            columns[a, i] = row[a]
 
 
 @compiled
@@ -124,14 +125,14 @@ def sweep_matrices(
     height = 0.0
     for at in range(start, stop, block):
         rows = min(block, stop - at)
-        take_columns(X, at, rows, columns)
+        take_columns(X[at : at + rows], columns)
         for k in range(k_all):
             deviate(columns, means[k], rows, deviations)
             row, c = joint[k], constants[k]
             whitened_squares(whitening[k], d, deviations, rows, y, row)
             for i in range(rows):
                 row[i] = c - 0.5 * row[i]
-        height += share(joint, weights, labels, at, rows, scratch, n)
+        height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         for k in range(k_all):
             deviate(columns, origin[k], rows, deviations)
             add_moments(joint[k], d, deviations, rows, y, firsts[k], seconds[k])
@@ -164,7 +165,7 @@ def sweep_variances(
     height = 0.0
     for at in range(start, stop, BLOCK):
         rows = min(BLOCK, stop - at)
-        take_columns(X, at, rows, columns)
+        take_columns(X[at : at + rows], columns)
         for k in range(k_all):
             row, c = joint[k], constants[k]
             for i in range(rows):
@@ -173,7 +174,7 @@ def sweep_variances(
                 column, mean, half = columns[a], means[k, a], 0.5 * precisions[k, a]
                 for i in range(rows):
                     row[i] -= half * (column[i] - mean) * (column[i] - mean)
-        height += share(joint, weights, labels, at, rows, scratch, n)
+        height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         for k in range(k_all):
             mass = joint[k]
             for a in range(d):

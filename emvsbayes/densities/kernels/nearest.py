@@ -24,11 +24,11 @@ SAFE = 1 + 1e-9  # what rounding may do to a distance
 
 
 @compiled
-def own_distance(X: Array, row: int, center: Array) -> float:
+def squared_distance(x: Array, center: Array) -> float:
     """|x - μ|²."""
     total = 0.0
     for a in range(center.size):
-        y = X[row, a] - center[a]
+        y = x[a] - center[a]
         total += y * y
     return total
 
@@ -67,7 +67,7 @@ def half_gaps(centers: Array) -> Array:
     gaps = np.full(k_all, np.inf)
     for k in range(k_all):
         for j in range(k):
-            gap = 0.5 * np.sqrt(own_distance(centers, j, centers[k]))
+            gap = 0.5 * np.sqrt(squared_distance(centers[j], centers[k]))
             gaps[k], gaps[j] = min(gaps[k], gap), min(gaps[j], gap)
     return gaps
 
@@ -108,7 +108,7 @@ def sweep(
             other = max(other, steps[k])
     for at in range(start, stop, BLOCK):
         rows = min(BLOCK, stop - at)
-        many = 0
+        block, w, many = X[at : at + rows], weights[at : at + rows], 0
         for i in range(rows):
             row = at + i
             if labels.size and labels[row] >= 0:
@@ -117,15 +117,15 @@ def sweep(
             if bounded and assigned[row] >= 0:
                 j = assigned[row]
                 lower[row] -= other if j == far else longest
-                if np.sqrt(own_distance(X, row, centers[j])) * SAFE < max(lower[row], gaps[j]):
+                if np.sqrt(squared_distance(block[i], centers[j])) * SAFE < max(lower[row], gaps[j]):
                     found[i] = j
                     continue
             doubtful[many] = i
             many += 1
         for i in range(many):
-            row = at + doubtful[i]
+            x = block[doubtful[i]]
             for a in range(d):
-                columns[a, i] = X[row, a]
+                columns[a, i] = x[a]
         search(columns, padded, many, scratch, nearest)
         for i in range(many):
             found[doubtful[i]] = nearest[i]
@@ -133,12 +133,12 @@ def sweep(
                 assigned[at + doubtful[i]] = nearest[i]
                 lower[at + doubtful[i]] = np.sqrt(scratch[1, i])
         for i in range(rows):
-            row, k = at + i, found[i]
-            w, square = weights[row], 0.0
+            k, square = found[i], 0.0
+            x, o, f = block[i], origin[k], first[k]
             for a in range(d):
-                y = X[row, a] - origin[k, a]
-                first[k, a] += w * y
+                y = x[a] - o[a]
+                f[a] += w[i] * y
                 square += y * y
-            n[k] += w
-            second[k] += w * square
+            n[k] += w[i]
+            second[k] += w[i] * square
     return 0.0

@@ -1,7 +1,8 @@
 """One pass over the rows by matrix products of blocks that stay in the cache.
 
 Gaussian mixtures of many columns: the equations are those of `gaussian`; every block is whitened, and its second
-moments formed, by BLAS. Bernoulli rows that are no bits (grey levels), or of many components: with X the entries of a block,
+moments formed, by BLAS. Bernoulli rows that are no bits (grey levels), or of many components: with X the entries of a
+block,
 
     ℓ = ln π + X (ln μ - ln(1 - μ))ᵀ + Σ_d ln(1 - μ_d),    ones += Mᵀ X,    M the masses of the block,
 
@@ -43,7 +44,7 @@ def sweep_products(
             np.subtract(block, means[k], out=y)
             np.matmul(y, roots[k].T, out=z)
             joint[k, :rows] = constants[k] - 0.5 * np.einsum("nd,nd->n", z, z)
-        height += share(joint, weights, labels, at, rows, scratch, n)
+        height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         for k in range(k_all):
             np.subtract(block, origin[k], out=y)
             np.multiply(y, joint[k, :rows, None], out=z)
@@ -72,6 +73,6 @@ def sweep_levels(
         rows = min(BLOCK, stop - at)
         block = X[at : at + rows].astype(np.float64, copy=False)
         joint[:, :rows] = slopes @ block.T + constants[:, None]
-        height += share(joint, weights, labels, at, rows, scratch, n)
+        height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         ones += joint[:, :rows] @ block
     return height

@@ -14,16 +14,15 @@ from emvsbayes.densities.kernels.elementary import compiled, exp, log
 
 
 @compiled
-def share(joint: Array, weights: Array, labels: Integers, first: int, rows: int, scratch: Array, n: Array) -> float:
+def share(joint: Array, weights: Array, labels: Integers, scratch: Array, n: Array) -> float:
     """Masses in the place of log joints; adds them to `n` (K,); returns Σ_n w_n ln p(x_n).
 
     Parameters
     ----------
     joint : (K, at least rows)
         ln p(x_n, z_n = k) in, m_nk out.
-    weights : (N,)
-    labels : (N,), or (0,) where none is known
-    first, rows : the rows are first, first + 1, …, first + rows - 1
+    weights : (rows,)
+    labels : (rows,), or (0,) where none is known
     scratch : (2, at least rows)
     n : (K,)
 
@@ -32,11 +31,11 @@ def share(joint: Array, weights: Array, labels: Integers, first: int, rows: int,
     float
         -inf where a row of positive weight has no component that could have produced it; its masses are then 0.
     """
-    components = joint.shape[0]
+    components, rows = joint.shape[0], weights.size
     peak, total = scratch[0], scratch[1]
     if labels.size:
         for i in range(rows):
-            label = labels[first + i]
+            label = labels[i]
             for k in range(components):
                 if label >= 0 and k != label:
                     joint[k, i] = -np.inf
@@ -51,7 +50,7 @@ def share(joint: Array, weights: Array, labels: Integers, first: int, rows: int,
     for i in range(rows):
         nobody = peak[i] == -np.inf
         peak[i] = 0.0 if nobody else peak[i]
-        impossible += weights[first + i] if nobody else 0.0
+        impossible += weights[i] if nobody else 0.0
     for k in range(components):
         row = joint[k]
         for i in range(rows):
@@ -59,7 +58,7 @@ def share(joint: Array, weights: Array, labels: Integers, first: int, rows: int,
             total[i] += row[i]
     height = 0.0
     for i in range(rows):
-        w = weights[first + i]
+        w = weights[i]
         safe = max(total[i], 1e-300)  # 0 only where nobody could: the others hold their largest term, 1
         height += w * (peak[i] + log(safe))
         total[i] = w / safe

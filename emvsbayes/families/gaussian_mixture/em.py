@@ -413,7 +413,7 @@ class GaussianMixture:
     ) -> tuple[Event, ...]:
         """Empty components, and collapsed ones with the rows they collapsed on."""
         events = list(empty_components(stats.n_weight))
-        if "covariances" in self.fixed:
+        if "covariances" in self.fixed or self._clearly_regular(params, data):
             return tuple(events)
         relative = structures.relative_eigenvalues(self.covariance, params.covariances, data.covariance)
         relative = relative[:1] if structures.is_shared(self.covariance) else relative
@@ -428,6 +428,16 @@ class GaussianMixture:
             rows = tuple(int(row) for row in rows)
             events.append(Event("singular", int(k), rows, value, f"{who} collapsed on {_named(rows)}."))
         return tuple(events)
+
+    def _clearly_regular(self, params: GaussianParams, data: GaussianData) -> bool:
+        """Whether a look that costs little shows all covariances far from singular; False says nothing."""
+        k, d = params.means.shape
+        if self.covariance.startswith("EV") or not structures.is_matrix(self.covariance) or d > gaussian.FEW:
+            return False
+        from emvsbayes.densities.kernels.factors import all_above
+
+        matrices = params.covariances.reshape(-1, d, d)[: 1 if structures.is_shared(self.covariance) else k]
+        return all_above(matrices, data.whitening, 10 * SINGULAR)
 
     # free coordinates
 

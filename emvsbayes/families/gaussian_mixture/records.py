@@ -123,6 +123,11 @@ class GaussianData:
         return (deviations * self.row_weights[:, None]).T @ deviations / (total - 1 if total > 1 else total)
 
     @cached_property
+    def whitening(self) -> Array:
+        """A (D, D) with A S Aᵀ = I, S the sample covariance."""
+        return np.linalg.inv(np.linalg.cholesky(self.covariance))
+
+    @cached_property
     def scale(self) -> Array:
         """Column standard deviations (D,)."""
         return np.sqrt(np.diagonal(self.covariance))
