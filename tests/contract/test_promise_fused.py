@@ -12,8 +12,8 @@ from cases import CASES, assert_close, assert_identical, blobs, posed, random_pa
 
 from emvsbayes.core.em import run_em
 from emvsbayes.core.stopping import Stop
+from emvsbayes.core.threads import using_threads
 from emvsbayes.densities.kernels import costs
-from emvsbayes.densities.kernels.rows import using_threads
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import pose
 

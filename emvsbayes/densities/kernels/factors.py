@@ -53,7 +53,7 @@ def whitening(covariances: Array, inverses: Array, log_det: Array) -> bool:
 
 @compiled
 def all_above(covariances: Array, frame: Array, bound: float) -> bool:
-    """Whether all eigenvalues of all A Σ_k Aᵀ, A the frame (D, D), exceed `bound`: all A Σ_k Aᵀ - bound I have roots."""
+    """Whether all eigenvalues of all A Σ_k Aᵀ, A the frame (D, D), exceed `bound`: A Σ_k Aᵀ - bound I have roots."""
     k_all, d, _ = covariances.shape
     moved, lower = np.empty((d, d)), np.empty((d, d))
     for k in range(k_all):

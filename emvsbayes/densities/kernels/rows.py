@@ -4,48 +4,22 @@ The rows are cut into parts, by their number and cost alone; each part is added 
 added up in their order. So one thread and eight give the same bits. Threads are enough, for compiled kernels and matrix
 products let go of the interpreter.
 
-A fit that runs several starts at once gives each its share of the processors (`sharing_processors`).
+How many threads that may be is the affair of `core.threads`.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 
 from emvsbayes.core.checks import Array
+from emvsbayes.core.threads import processors, threads
 
 PART = 300_000.0  # nanoseconds of work below which a second thread is not worth its waking
 MOST_PARTS = 32
 EVEN = 512  # parts end where blocks of rows do
-
-_share = threading.local()
-
-
-@cache
-def processors() -> int:
-    """Processors that this process may use; OMP_NUM_THREADS, where it is set, as for any numerical library."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else len(os.sched_getaffinity(0))
-
-
-def threads() -> int:
-    """Threads that a pass called from here may use."""
-    return getattr(_share, "threads", None) or processors()
-
-
-@contextmanager
-def using_threads(number: int) -> Iterator[None]:
-    """So many threads a pass, in this thread of Python."""
-    before = getattr(_share, "threads", None)
-    _share.threads = number
-    try:
-        yield
-    finally:
-        _share.threads = before
 
 
 def parts(n_rows: int, row_cost: float) -> list[tuple[int, int]]:
