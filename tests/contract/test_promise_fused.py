@@ -13,7 +13,7 @@ from cases import CASES, assert_close, assert_identical, blobs, posed, random_pa
 from emvsbayes.core.em import run_em
 from emvsbayes.core.stopping import Stop
 from emvsbayes.core.threads import using_threads
-from emvsbayes.densities.kernels import costs
+from emvsbayes.densities.kernels import costs, products
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import pose
 
@@ -123,6 +123,7 @@ def test_matrix_products_give_the_same(monkeypatch):
     problems = [large("gaussian_mixture", 1025, d=5), large("bernoulli_mixture", 1025, d=11)]
     monkeypatch.setattr(costs, "gaussian_products", lambda d, k: 0.0)
     monkeypatch.setattr(costs, "bernoulli_products", lambda d, k: 0.0)
+    monkeypatch.setattr(products, "PANEL", 2)
     for problem, params in problems:
         assert_fused_is_explicit(problem.family, params, problem.data)
 

@@ -76,7 +76,7 @@ class Generated:
     def __init__(self, whole):
         self.whole, self.made = whole, 0
         self.n_rows, self.row_weights, self.labels = whole.n_rows, whole.row_weights, whole.labels
-        self.covariance = whole.covariance
+        self.covariance, self.whitening = whole.covariance, whole.whitening
 
     def chunks(self, rows):
         outer = self

@@ -17,6 +17,7 @@ from emvsbayes.core.checks import Array, Integers
 from emvsbayes.densities.kernels.sharing import share
 
 BLOCK = 512
+PANEL = 128  # columns of a triangle that are multiplied together, so that most of its empty half is not
 
 
 def sweep_products(
@@ -36,20 +37,24 @@ def sweep_products(
     """Rows start to stop of X (N, D); arguments and result as those of `gaussian.sweep_matrices`."""
     k_all, d = means.shape
     joint, scratch = np.empty((k_all, BLOCK)), np.empty((2, BLOCK))
-    deviations, products, height = np.empty((BLOCK, d)), np.empty((BLOCK, d)), 0.0
+    deviations, products, lower, height = np.empty((BLOCK, d)), np.empty((BLOCK, d)), np.zeros_like(second), 0.0
+    panels = [(a, min(a + PANEL, d)) for a in range(0, d, PANEL)]
     for at in range(start, stop, BLOCK):
         rows = min(BLOCK, stop - at)
         block, y, z = X[at : at + rows], deviations[:rows], products[:rows]
         for k in range(k_all):
             np.subtract(block, means[k], out=y)
-            np.matmul(y, roots[k].T, out=z)
+            for a, b in panels:
+                np.matmul(y[:, :b], roots[k, a:b, :b].T, out=z[:, a:b])
             joint[k, :rows] = constants[k] - 0.5 * np.einsum("nd,nd->n", z, z)
         height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         for k in range(k_all):
             np.subtract(block, origin[k], out=y)
             np.multiply(y, joint[k, :rows, None], out=z)
             first[k] += z.sum(axis=0)
-            second[k] += z.T @ y
+            for a, b in panels:
+                lower[k, a:b, :b] += z[:, a:b].T @ y[:, :b]
+    second += np.tril(lower) + np.swapaxes(np.tril(lower, -1), 1, 2)
     return height
 
 
