@@ -49,8 +49,8 @@ def gaussian_pass(
     def rows(start: int, stop: int, n: Array, first: Array, second: Array) -> float:
         return sweep(X, weights, known, constants, means, scale, origin, start, stop, n, first, second)
 
-    height, sums = summed(rows, len(X), cost, lambda: (np.zeros(k), np.zeros((k, d)), np.zeros(shape)))
-    return height, *sums
+    height, (n, first, second) = summed(rows, len(X), cost, lambda: (np.zeros(k), np.zeros((k, d)), np.zeros(shape)))
+    return height, n, first, second
 
 
 def bernoulli_pass(
@@ -121,8 +121,10 @@ def binomial_pass(
     def rows(start: int, stop: int, *sums: Array) -> float:
         return binomial.sweep(heads, tosses, base, weights, known, log_weights, log_p, log_q, start, stop, *sums)
 
-    height, sums = summed(rows, len(heads), costs.binomial(k), lambda: (np.zeros(k), np.zeros(k), np.zeros(k)))
-    return height, *sums
+    height, (n, of_heads, of_tails) = summed(
+        rows, len(heads), costs.binomial(k), lambda: (np.zeros(k), np.zeros(k), np.zeros(k))
+    )
+    return height, n, of_heads, of_tails
 
 
 class Bounds:
@@ -160,5 +162,7 @@ def nearest_pass(
     def rows(start: int, stop: int, *sums: Array) -> float:
         return nearest.sweep(X, weights, known, centers, origin, assigned, lower, steps, start, stop, *sums)
 
-    _, sums = summed(rows, len(X), costs.nearest(d, k), lambda: (np.zeros(k), np.zeros((k, d)), np.zeros(k)))
-    return sums[0], sums[1], sums[2]
+    _, (n, first, second) = summed(
+        rows, len(X), costs.nearest(d, k), lambda: (np.zeros(k), np.zeros((k, d)), np.zeros(k))
+    )
+    return n, first, second

@@ -11,8 +11,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
+intrinsic: Any = numba_intrinsic  # the first parameter is the compiler's, which a type checker cannot know
 LANES = 8
 EIGHT = ir.VectorType(ir.DoubleType(), LANES)
 
