@@ -283,7 +283,8 @@ class KMeans:
             about = KMeansParams(np.tile(data.mean, (self.n_components, 1)))
             return random_responsibilities(self, data, rng, about)
         rows = choose_rows(data.X, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
-        return KMeansParams(labelled_centers(data.X[rows], data.X, data.labels, data.row_weights))
+        centers = data.X[rows].astype(np.float64)
+        return KMeansParams(labelled_centers(centers, data.X, data.labels, data.row_weights))
 
     def points(self, data: KMeansData) -> tuple[Array, tuple[str, ...]]:
         """The data as points (N, D) to draw, and the names of the axes."""
