@@ -60,8 +60,8 @@ def bernoulli_pass(
     labels: Integers | None,
     log_weights: Array,
     probs: Array,
-) -> tuple[float, Array, Array, Array | None] | None:
-    """Log-likelihood, n (K,), ones (K, D), and zeros (K, D) where entries are missing; None where no route fits.
+) -> tuple[float, Array, Array, Array] | None:
+    """Log-likelihood, n (K,), ones and zeros (K, D); None where no route fits.
 
     Parameters
     ----------
@@ -91,16 +91,18 @@ def bernoulli_pass(
         height, (n, one_counts, zero_counts) = summed(
             of_bits, len(weights), cost, lambda: [np.zeros(shape) for shape in shapes]
         )
-        return height, n, one_counts, zero_counts if missing else None
+        return height, n, one_counts, zero_counts
     if not inner:
         return None  # ln 0 times a grey level of 0
     slopes, constants = log_p - log_q, log_weights + log_q.sum(axis=1)
 
-    def of_levels(start: int, stop: int, n: Array, ones: Array) -> float:
-        return products.sweep_levels(X, weights, known, constants, slopes, start, stop, n, ones)
+    def of_levels(start: int, stop: int, n: Array, ones: Array, zeros: Array) -> float:
+        return products.sweep_levels(X, weights, known, constants, slopes, start, stop, n, ones, zeros)
 
-    height, (n, ones) = summed(of_levels, len(X), by_products, lambda: (np.zeros(k), np.zeros((k, d))))
-    return height, n, ones, None
+    height, (n, ones, zeros) = summed(
+        of_levels, len(X), by_products, lambda: (np.zeros(k), np.zeros((k, d)), np.zeros((k, d)))
+    )
+    return height, n, ones, zeros
 
 
 def binomial_pass(

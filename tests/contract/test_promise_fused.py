@@ -146,6 +146,24 @@ def test_boundary_probabilities_and_impossible_rows():
     assert_fused_is_explicit(problem.family, edge, rows(impossible, slice(None), row_weights=weights))
 
 
+@pytest.mark.parametrize("route", ["bits", "products"])
+def test_a_count_of_nothing_is_nothing(route, monkeypatch):
+    """Bug: zeros as n - ones were -1e-13 where every row has a one, and a probability exceeded 1."""
+    if route == "products":
+        monkeypatch.setattr(costs, "bernoulli_products", lambda d, k: 0.0)
+    problem, params = large("bernoulli_mixture", 700, d=9, k=2)
+    X = problem.data.X.copy()
+    X[:, 0], X[:, 8] = 1.0, 0.0
+    data = rows(problem.data, slice(None), X=X)
+    stats, _ = problem.family.accumulate(params, data)
+    assert (stats.zeros[:, 0] == 0).all()
+    assert (stats.ones[:, 8] == 0).all()
+    moved = problem.family.m_step(stats, params)
+    assert (moved.probs[:, 0] == 1).all()
+    assert (moved.probs[:, 8] == 0).all()
+    assert_fused_is_explicit(problem.family, moved, data)
+
+
 @pytest.mark.parametrize("distance", [1e3, 1e6])
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 def test_distant_clusters_and_thin_ones(covariance, distance):

@@ -78,10 +78,11 @@ def test_tables_and_buckets_against_sums_written_out(d):
 
     masses = np.zeros_like(sums)
     masses[:, :k] = rng.random((n, k))
-    buckets, counts = np.zeros((2 * len(bytes_), 16, table.shape[2])), np.zeros((k, d))
+    buckets, ones, zeros = np.zeros((2 * len(bytes_), 16, table.shape[2])), np.zeros((k, d)), np.zeros((k, d))
     bernoulli.drop(bytes_, 0, n, masses, buckets)
-    bernoulli.unfolded(buckets, counts)
-    np.testing.assert_allclose(counts, masses[:, :k].T @ bits, rtol=1e-13)
+    bernoulli.unfolded(buckets, ones, zeros)
+    np.testing.assert_allclose(ones, masses[:, :k].T @ bits, rtol=1e-13)
+    np.testing.assert_allclose(zeros, masses[:, :k].T @ ~bits, rtol=1e-13)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 6])

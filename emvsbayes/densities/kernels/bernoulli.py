@@ -4,7 +4,7 @@ Entries are bits, eight to a byte, one byte column j after another; b_nj is the 
 four bits each.
 
     ℓ_nk = ln π_k + Σ_j T_j[b_nj, k],   T_j[v, k] = Σ_i (ln μ_dk where bit i of v is set, else ln(1 - μ_dk)), d = 8j + i
-    B_j[v, k] = Σ_n m_nk [c_nj = v],    ones_dk = Σ_v B_j[v, k] [bit i of v is set], d = 4j + i
+    B_j[v, k] = Σ_n m_nk [c_nj = v],    ones_dk = Σ_v B_j[v, k] [bit i of v is set], zeros_dk of the others, d = 4j + i
 
 The tables have 256 and 16 rows whatever N is, so that products of N x D x K become N x D/8 x K and N x D/4 x K
 additions; buckets are written to, and shorter ones stay in the first cache. The logs are added up, never multiplied by
@@ -51,15 +51,22 @@ def tables(set_logs: Array, unset_logs: Array, columns: int) -> Array:
 
 
 @compiled
-def unfolded(buckets: Array, counts: Array) -> None:
-    """Adds Σ_v B_j[v, k] [bit i of v is set] to counts (K, D), from B (2 columns, 16, lanes)."""
-    k_all, d = counts.shape
+def unfolded(buckets: Array, with_bit: Array, without: Array) -> None:
+    """Adds Σ_v B_j[v, k] over the v with bit i, and over those without, to two tables of counts (K, D); the second may
+    be (0, D), where what is no one is not a zero. B is (2 columns, 16, lanes).
+
+    A count that no row adds to stays exactly 0, as a difference from n_k would not.
+    """
+    k_all, d = with_bit.shape
     for at in range(d):
         bucket, bit = buckets[at // 4], 1 << (at % 4)
         for v in range(HALVES):
             if v & bit:
                 for k in range(k_all):
-                    counts[k, at] += bucket[v, k]
+                    with_bit[k, at] += bucket[v, k]
+            else:
+                for k in range(len(without)):
+                    without[k, at] += bucket[v, k]
 
 
 @compiled
@@ -113,7 +120,7 @@ def sweep_bits(
     """Rows start to stop: adds to n (K,) and to the counts (K, D) of ones and zeros; returns Σ_n w_n ln p(x_n).
 
     `ones` are bytes (columns, N), a multiple of four of them; `zeros` the same, of entries known to be 0, or (0, N)
-    where no entry is missing: then their counts stay 0.
+    where no entry is missing.
     """
     k_all, size = log_weights.size, lanes(log_weights.size)
     sums, joint, scratch = np.empty((BLOCK, size)), np.empty((k_all, BLOCK)), np.empty((2, BLOCK))
@@ -135,7 +142,9 @@ def sweep_bits(
                 sums[i, k] = joint[k, i]
         drop(ones, at, rows, sums, one_buckets)
         drop(zeros, at, rows, sums, zero_buckets)
-    unfolded(one_buckets, one_counts)
     if zeros.shape[0]:
-        unfolded(zero_buckets, zero_counts)
+        unfolded(one_buckets, one_counts, zero_counts[:0])
+        unfolded(zero_buckets, zero_counts, one_counts[:0])
+    else:
+        unfolded(one_buckets, one_counts, zero_counts)
     return height

@@ -4,9 +4,9 @@ Gaussian mixtures of many columns: the equations are those of `gaussian`; every 
 moments formed, by BLAS. Bernoulli rows that are no bits (grey levels), or of many components: with X the entries of a
 block,
 
-    ℓ = ln π + X (ln μ - ln(1 - μ))ᵀ + Σ_d ln(1 - μ_d),    ones += Mᵀ X,    M the masses of the block,
+    ℓ = ln π + X (ln μ - ln(1 - μ))ᵀ + Σ_d ln(1 - μ_d),    ones += Mᵀ X,    zeros += Mᵀ (1 - X),    M the masses,
 
-both products on the same block.
+all products on the same block.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ def sweep_levels(
     stop: int,
     n: Array,
     ones: Array,
+    zeros: Array,
 ) -> float:
-    """Rows start to stop of X (N, D) in [0, 1]: adds to n (K,) and ones (K, D); returns Σ_n w_n ln p(x_n).
+    """Rows start to stop of X (N, D) in [0, 1]: adds to n (K,), ones and zeros (K, D); returns Σ_n w_n ln p(x_n).
 
     `constants` ln π_k + Σ_d ln(1 - μ_kd), (K,); `slopes` ln μ - ln(1 - μ), (K, D), finite.
     """
@@ -80,4 +81,5 @@ def sweep_levels(
         joint[:, :rows] = slopes @ block.T + constants[:, None]
         height += share(joint, weights[at : at + rows], labels[at : at + rows], scratch, n)
         ones += joint[:, :rows] @ block
+        zeros += joint[:, :rows] @ (1 - block)  # exactly 0 where n - ones would only nearly be
     return height

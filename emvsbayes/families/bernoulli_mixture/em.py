@@ -99,7 +99,7 @@ class BernoulliMixture:
         if found is None:
             return None
         height, n, ones, zeros = found
-        return BernoulliStats(n, ones, n[:, None] - ones if zeros is None else zeros), height
+        return BernoulliStats(n, ones, zeros), height
 
     def m_step(self, stats: BernoulliStats, params: BernoulliParams) -> BernoulliParams:
         """π_k = n_k / Σ n,  μ_kd = ones_kd / (ones_kd + zeros_kd); an entry never seen keeps its probability."""
