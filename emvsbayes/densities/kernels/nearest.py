@@ -122,10 +122,10 @@ def sweep(
                     continue
             doubtful[many] = i
             many += 1
-        for i in range(many):
-            x = block[doubtful[i]]
-            for a in range(d):
-                columns[a, i] = x[a]
+        for a in range(d):
+            column = columns[a]
+            for i in range(many):
+                column[i] = block[doubtful[i], a]
         search(columns, padded, many, scratch, nearest)
         for i in range(many):
             found[doubtful[i]] = nearest[i]
