@@ -116,10 +116,12 @@ def test_without_a_trace_the_result_is_the_same_to_rounding(family, variant):
         return  # refused, which is tested above
     name = next(name for name, case in CASES.items() if case.family == family)
     recorded, silent = climb(name, variant), climb(name, variant, record=False)
+    # the line search of a gradient step takes a second difference over a step of 1e-3: a million times the rounding
+    much = 1e4 if variant == "gradient" else 1.0
     if silent.q is None:  # the compiled pass
-        assert_close(silent.params, recorded.params, rtol=1e-9, atol=1e-10)
+        assert_close(silent.params, recorded.params, rtol=1e-9 * much, atol=1e-10 * much)
     else:
         assert_identical(silent.params, recorded.params)
-    assert recorded.log_likelihood == pytest.approx(silent.log_likelihood, rel=1e-12)
+    assert recorded.log_likelihood == pytest.approx(silent.log_likelihood, rel=1e-12 * much)
     assert recorded.passes == silent.passes
     assert len(silent.trace) == 0 < len(recorded.trace)
