@@ -30,7 +30,8 @@ class Fit:
     params : the family's parameter record
     log_likelihood, log_prior, log_posterior : float
         At `params`, in nats; log_prior is 0.0 under maximum likelihood, and log_posterior is their sum (unnormalised).
-    q : the posterior of the latents at `params`; None for a fit read from JSON
+    q : the posterior of the latents at `params`; None for a fit read from JSON, under a chunked schedule, and with
+        record=False where the family has a compiled pass
     status, events, passes, trace : how the run went; `trace` iterates over half-steps
     restarts : every start and where it led, best first
     prior : the prior record, or None for maximum likelihood
@@ -98,7 +99,10 @@ class Fit:
     def responsibilities(self) -> Array:
         """q(z_n = k), (N, K): the posterior at `params`, or one-hot under a hard E-step."""
         if self.q is None:
-            raise InputError("a fit read from JSON holds no responsibilities; use fit.predict(X).")
+            raise InputError(
+                "this fit holds no responsibilities: it was read from JSON, or made with record=False or a chunked "
+                "schedule; use fit.predict(X)."
+            )
         self._require_components()
         return self.q.responsibilities
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.core.checks import whole_number
+from emvsbayes.core.chunked import ROWS, chunks_of
 from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.categorical import weighted_sum
@@ -85,15 +86,17 @@ def fit(
         Which q is allowed; see `emvsbayes.core.esteps`. By default what the family stands for: hard for kmeans.
     m_step : {"full", "conditional", "gradient"}
         How far an M half-step goes; see `emvsbayes.core.msteps`.
-    schedule : {"batch", "incremental:B", "stepwise:B"}
-        Over which rows q is renewed at a time, B blocks; see `emvsbayes.core.schedules`.
+    schedule : {"batch", "chunked:ROWS", "incremental:B", "stepwise:B"}
+        Over which rows q is renewed at a time: all of them; all, with the memory of so many rows; B blocks. See
+        `emvsbayes.core.schedules`.
     accelerate : {None, "squarem", "anderson"}
         Whether a guess may replace EM's own step; see `emvsbayes.core.acceleration`. Never below plain EM's last value.
     stop : mapping or Stop
         `tol` (change of the objective per observation, 1e-8), `max_passes` (1000), `param_tol`, `rule`, `aitken`; see
         `emvsbayes.core.stopping`.
     record : bool or "blocks"
-        Keep the half-step trace of the best run; "blocks" scores every block of an incremental schedule too.
+        Keep the half-step trace of the best run; "blocks" scores every block of an incremental schedule too. False is
+        for speed: without a trace q need not be stored, and `Fit.q` is None where the family has a compiled pass.
     seed : int
         Of the starts, and of a q that is drawn.
 
@@ -188,6 +191,7 @@ def fit_problem(
         options["record"] = record
         best = run_em(family, data, best.start, stop=stop if keep is None else shortened(stop), **options)
         best = best if keep is None else go_on(family, data, best, stop, **options)
+        found[0] = replace(found[0], run=best.without_trace())  # equal to rounding; the table shows this one
     return Fit(
         family,
         best,
@@ -203,10 +207,12 @@ def fit_problem(
 
 
 def _certainty(family: Any, params: Any, data: Any) -> float | None:
-    """Σ_n w_n ln max_k r_nk, with r = p(Z | X, θ) even where the E-step chose another q."""
+    """Σ_n w_n ln max_k r_nk, with r = p(Z | X, θ) even where the E-step chose another q; a chunk of rows at a time."""
     if not {"components", "density"} <= family.capabilities:
         return None
-    return weighted_sum(data.row_weights, family.e_step(params, data).log_r.max(axis=1))
+    return sum(
+        weighted_sum(rows.row_weights, family.e_step(params, rows).log_r.max(axis=1)) for rows in chunks_of(data, ROWS)
+    )
 
 
 def settle(

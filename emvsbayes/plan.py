@@ -13,6 +13,7 @@ from typing import Any
 
 from emvsbayes.core.acceleration import ACCELERATORS
 from emvsbayes.core.checks import whole_number
+from emvsbayes.core.chunked import ROWS, Chunked
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.esteps import EStep, Truncated, read_e_step
 from emvsbayes.core.msteps import M_STEPS
@@ -98,15 +99,25 @@ def read_plan(
 
 
 def read_schedule(text: str, e_step: EStep) -> Schedule:
-    """A schedule from its name; incremental:20 and stepwise:20 carry the number of blocks."""
+    """A schedule from its name; incremental:20 and stepwise:20 carry a number of blocks, chunked:20000 of rows."""
     name, _, number = text.partition(":")
     if text == "batch":
         return Batch(e_step)
-    kinds = {"incremental": Incremental, "stepwise": Stepwise}
+    kinds: dict[str, tuple[Any, int, str]] = {
+        "chunked": (Chunked, ROWS, "rows of a chunk"),
+        "incremental": (Incremental, BLOCKS, "blocks of incremental"),
+        "stepwise": (Stepwise, BLOCKS, "blocks of stepwise"),
+    }
     if name not in kinds:
         raise unknown("schedule", text, SCHEDULES)
+    kind, default, what = kinds[name]
     try:
-        blocks = whole_number(int(number or BLOCKS), 1, f"the number of blocks of {name}")
+        size = whole_number(int(number or default), 1, f"the number of {what}")
     except ValueError:
-        raise InputError(f"the number of blocks of {name} must be a whole number >= 1; it is {number!r}.") from None
-    return kinds[name](blocks, e_step)
+        raise InputError(f"the number of {what} must be a whole number >= 1; it is {number!r}.") from None
+    if kind is Chunked and e_step.random:
+        raise InputError(
+            "a q that is drawn is drawn for all rows at once; use the batch schedule, or another e_step than "
+            f"{e_step.name}."
+        )
+    return kind(size, e_step)

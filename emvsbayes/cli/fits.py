@@ -18,7 +18,7 @@ from emvsbayes.core.errors import InputError, unknown
 @model_options
 @click.option("--prior", default="none", show_default=True, help="none, default, JSON, or a .json or .toml file.")
 @click.option("--m-step", help="full, conditional (ECM) or gradient (generalized EM).")
-@click.option("--schedule", help="batch, incremental:B or stepwise:B, with B blocks of rows.")
+@click.option("--schedule", help="batch, chunked:ROWS, or incremental:B or stepwise:B with B blocks of rows.")
 @click.option("--accelerate", help="squarem or anderson.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
 @click.option("--errors", help="Standard errors by louis, sem, hessian, bootstrap, parametric; commas between them.")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.core.acceleration import ACCELERATORS, Leaper
+from emvsbayes.core.chunked import Unstored
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.esteps import Exact
 from emvsbayes.core.msteps import m_steps
@@ -55,8 +56,9 @@ def run_em(
     schedule : how expectations are gathered, and which q; every row at once and exact by default
     m_step : how far an M half-step goes, one of `core.msteps.M_STEPS`
     accelerate : None, or one of `core.acceleration.ACCELERATORS`
-    record : False keeps no half-steps, for speed; every other field of the result is the same to the bit. "blocks"
-        also scores every block of an incremental schedule, at the price of a pass each.
+    record : False keeps no half-steps and, where the family has a compiled pass (`core.gathering`), no q, for speed;
+        every other field of the result is the same to rounding. "blocks" also scores every block of an incremental
+        schedule, at the price of a pass each.
 
     Returns
     -------
@@ -77,6 +79,7 @@ def run_em(
 
     now, memory = schedule.sweep(family, params, memory)
     objective = scorer.closed(0, params, now)
+    total_weight = data.row_weights.sum()
     sweeps, passes, events, stopped_by, remaining, last_gain = 0, 0, (), "", None, np.inf
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
     before = params  # at the end of the last whole pass
@@ -102,7 +105,7 @@ def run_em(
             following, memory = schedule.sweep(family, moved, memory)
             sweeps += 1
         passes = _passes(sweeps, a_pass)
-        if following.log_likelihood is None:  # a block within a pass
+        if following.log_likelihood is None and not following.whole:  # a block within a pass
             params, now = moved, following
             continue
         for part in parts[:-1]:
@@ -122,7 +125,7 @@ def run_em(
         elif following.final and not (moving and moving(now, following, gain)):
             stopped_by = stop.reason(
                 gain if schedule.monotone else abs(gain),
-                data.row_weights.sum(),
+                total_weight,
                 *((family.to_vector(before), family.to_vector(moved)) if stop.param_tol else (None, None)),
                 remaining,
             )
@@ -133,7 +136,7 @@ def run_em(
 
     if path is not None and path.length >= SHORTEST_PATH and status is Status.MAX_PASSES:
         params = path.average(params)
-        now, _ = Batch().sweep(family, params, (data, 1))
+        now, _ = Batch().sweep(family, params, (data, 1, None))
         scorer.closed(passes, params, now)
         status, stopped_by, remaining = Status.CONVERGED, f"average of the last {path.length} passes", None
     if status in (Status.CONVERGED, Status.MAX_PASSES):
@@ -142,12 +145,12 @@ def run_em(
         if any(event.kind == "empty" for event in events):
             status = Status.EMPTY_COMPONENT
     at = len(scorer.steps) if status is Status.SINGULAR else max(len(scorer.steps) - 2, 0)
-    if now.log_likelihood is None:  # broken off within a pass, by a collapse
-        now, _ = Batch(getattr(schedule, "e_step", Exact())).sweep(family, params, (data, 1))
+    if now.log_likelihood is None and not now.whole:  # broken off within a pass, by a collapse
+        now, _ = Batch(getattr(schedule, "e_step", Exact())).sweep(family, params, (data, 1, None))
     return Run(
         start=start,
         params=params,
-        q=now.q,
+        q=None if isinstance(now.q, Unstored) else now.q,
         log_likelihood=scorer.log_likelihood(params, now),
         log_prior=scorer.log_prior(params),
         status=status,
@@ -161,9 +164,10 @@ def run_em(
 
 
 def _recording(schedule: Any, record: bool | str) -> Schedule:
-    """The schedule, which scores every block where that is asked for and it has blocks."""
-    scores_blocks = record == "blocks" and hasattr(schedule, "score_blocks")
-    return replace(schedule, score_blocks=True) if scores_blocks else schedule
+    """The schedule: q is kept for a trace only, and every block is scored where that is asked for and it has blocks."""
+    if record == "blocks" and hasattr(schedule, "score_blocks"):
+        return replace(schedule, score_blocks=True)
+    return replace(schedule, keep_q=False) if not record and hasattr(schedule, "keep_q") else schedule
 
 
 def _passes(sweeps: int, a_pass: int) -> int | float:

@@ -34,13 +34,15 @@ from emvsbayes.core.errors import InputError, unknown
 class EStep(Protocol):
     """A choice of q, given the posterior and how many E half-steps came before.
 
-    `monotone`: the bound can never fall; `random`: q is drawn; `latents`: the kinds of latent it is for.
+    `monotone`: the bound can never fall; `random`: q is drawn; `latents`: the kinds of latent it is for; `fused`: the
+    method by which a family may do this E-step and its statistics in one pass, without storing q.
     """
 
     name: ClassVar[str]
     monotone: ClassVar[bool]
     random: ClassVar[bool]
     latents: ClassVar[tuple[str, ...]]
+    fused: ClassVar[str | None]
 
     def choose(self, exact: Any, turn: int) -> Any:
         """q; `exact` itself where nothing is restricted."""
@@ -59,6 +61,7 @@ class Exact:
     monotone: ClassVar[bool] = True
     random: ClassVar[bool] = False
     latents: ClassVar[tuple[str, ...]] = ("components", "shared")
+    fused: ClassVar[str | None] = "accumulate"
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact
@@ -73,6 +76,7 @@ class Hard(Exact):
 
     name: ClassVar[str] = "hard"
     latents: ClassVar[tuple[str, ...]] = ("components",)
+    fused: ClassVar[str | None] = "accumulate_hard"
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.hardened()
@@ -86,6 +90,7 @@ class Truncated(Exact):
 
     name: ClassVar[str] = "truncated"
     latents: ClassVar[tuple[str, ...]] = ("components",)
+    fused: ClassVar[str | None] = None
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.truncated(self.size)
@@ -97,6 +102,7 @@ class MeanField(Exact):
 
     name: ClassVar[str] = "mean-field"
     latents: ClassVar[tuple[str, ...]] = ("shared",)
+    fused: ClassVar[str | None] = None
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.factorised()
@@ -116,6 +122,7 @@ class Annealed(Exact):
 
     name: ClassVar[str] = "annealed"
     monotone: ClassVar[bool] = False
+    fused: ClassVar[str | None] = None
 
     def beta(self, turn: int) -> float:
         """The inverse temperature."""
@@ -140,6 +147,7 @@ class Stochastic(Exact):
     monotone: ClassVar[bool] = False
     random: ClassVar[bool] = True
     latents: ClassVar[tuple[str, ...]] = ("components",)
+    fused: ClassVar[str | None] = None
 
     def choose(self, exact: Any, turn: int) -> Any:
         return exact.drawn(np.random.default_rng([self.seed, turn]), self.draws)

@@ -24,6 +24,9 @@ are what every family with a density has):
                                        it is absent, `simulate` does
     status_sentences                   sentences in the place of those of `Status`, where these speak of components
     remarks(run, total_weight, e_step) what a summary adds
+    accumulate(params, data, about)    `expect` of an exact `e_step`, and `log_likelihood`, in one pass that stores no q
+    accumulate_hard(…)                 the same of the hard one, None for the log-likelihood; each is None where the
+                                       data are not of its kind
 """
 
 from __future__ import annotations
@@ -168,6 +171,7 @@ class Expectation:
     log_likelihood : ln p(X | θ), from its own code path; None where this sweep is not scored
     about : the parameters that `stats` are measured from (see `Family.expect`)
     exact : p(Z | X, θ) where q is restricted and another; None where q is the posterior
+    entropy : H(q) of a restricted q that was never stored; None for any other
     total : what the M-step is given where it is not `stats`, as in an online pass; None where it is
     whole : whether a pass over the data ends here
     final : whether a run may end here; not while q is still annealed
@@ -181,6 +185,7 @@ class Expectation:
     total: Any = None
     whole: bool = True
     final: bool = True
+    entropy: float | None = None
 
     @property
     def posterior(self) -> Any:
@@ -190,7 +195,7 @@ class Expectation:
     @property
     def restricted(self) -> bool:
         """Whether q is not the posterior, so that the bound stays below the log-likelihood."""
-        return self.exact is not None
+        return self.exact is not None or self.entropy is not None
 
 
 class Schedule(Protocol):

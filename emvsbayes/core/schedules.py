@@ -4,6 +4,7 @@ Because statistics add, every schedule forms the same kind of `Expectation`; the
 statistics of block b of the rows under its q, N and N_b weights of rows:
 
     batch          S = S(all rows)
+    chunked:ROWS   the same, ROWS at a time, q recomputed and never stored            (module `chunked`)
     incremental:B  S ← S - S_b(old q) + S_b(new q), one block after another          (Neal and Hinton 1998)
     stepwise:B     S ← (1 - η_t) S + η_t (N / N_b) S_b,  η_t = (t + 2)^-κ, κ = 0.6    (Cappé and Moulines 2009)
 
@@ -24,18 +25,23 @@ import numpy as np
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.esteps import EStep, Exact
+from emvsbayes.core.gathering import bounds_of, gather
 from emvsbayes.core.protocol import Expectation, Family
 from emvsbayes.core.records import take_rows
 
-SCHEDULES = ("batch", "incremental:B", "stepwise:B")
+SCHEDULES = ("batch", "chunked:ROWS", "incremental:B", "stepwise:B")
 BLOCKS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All rows at once: the E-step of the textbook. The memory is the data, and how often they were swept."""
+    """All rows at once: the E-step of the textbook. The memory is the data, and how often they were swept.
+
+    Without `keep_q`, which nobody needs who keeps no trace, q is not stored where the family can do without it.
+    """
 
     e_step: EStep = field(default_factory=Exact)
+    keep_q: bool = True
 
     sweeps_a_pass = 1
 
@@ -51,7 +57,7 @@ class Batch:
 
     def start(self, family: Family, data: Any) -> Any:
         """Nothing is swept yet."""
-        return data, 0
+        return data, 0, bounds_of(self.e_step, family, data, self.keep_q)
 
     def afresh(self, memory: Any) -> Any:
         """The memory before a sweep that renews q in every row, as each does."""
@@ -59,17 +65,16 @@ class Batch:
 
     def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]:
         """One E-step over every row."""
-        data, turn = memory
-        exact, about = family.e_step(params, data), params
-        q = self.e_step.choose(exact, turn)
-        stats = family.expect(q, data, about)
-        log_likelihood = family.log_likelihood(params, data)
-        if turn == 0 and np.isfinite(log_likelihood):
+        data, turn, bounds = memory
+        now = gather(self.e_step, family, params, data, params, turn, self.keep_q, bounds=bounds)
+        if turn == 0 and (now.log_likelihood is None or np.isfinite(now.log_likelihood)):
             # a start may lie far from the data; moments about it would lose (distance / σ)² of their digits
-            about = family.m_step(stats, params)
-            stats = family.expect(q, data, about)
-        now = Expectation(q, stats, log_likelihood, about, None if q is exact else exact, final=self.e_step.final(turn))
-        return now, (data, turn + 1)
+            about = family.m_step(now.stats, params)
+            if now.q is None:
+                now = gather(self.e_step, family, params, data, about, turn, False, bounds=bounds)
+            else:
+                now = replace(now, stats=family.expect(now.q, data, about), about=about)
+        return now, (data, turn + 1, bounds)
 
 
 class Blocks(NamedTuple):
@@ -186,6 +191,7 @@ class Stepwise:
     blocks: int = BLOCKS
     e_step: EStep = field(default_factory=Exact)
     exponent: float = 0.6
+    keep_q: bool = True
 
     monotone = False
 
@@ -202,22 +208,18 @@ class Stepwise:
         """Mix the next block in; all rows on the first sweep."""
         turn = memory.turn + 1
         if turn == 0:
-            now, _ = Batch(self.e_step).sweep(family, params, (memory.data, 0))
+            now, _ = Batch(self.e_step, self.keep_q).sweep(family, params, (memory.data, 0, None))
             return now, memory._replace(total=now.stats, about=now.about, turn=0)
         block = memory.blocks[(turn - 1) % self.blocks]
-        stats = family.expect(self.e_step.choose(family.e_step(params, block), turn), block, memory.about)
+        stats = gather(self.e_step, family, params, block, memory.about, turn, self.keep_q, scored=False).stats
         weight = block.row_weights.sum()  # a block of absent rows says nothing
         share = memory.data.row_weights.sum() / weight if weight > 0 else 0.0
         total = mixed(memory.total, stats * share, step_size(turn - 1, self.exponent)) if share else memory.total
         memory = memory._replace(total=total, turn=turn)
         if turn % self.blocks:
             return Expectation(None, total, None, memory.about, whole=False, total=total), memory
-        exact = family.e_step(params, memory.data)
-        q = self.e_step.choose(exact, turn)
-        fresh = family.expect(q, memory.data, memory.about)
-        log_likelihood = family.log_likelihood(params, memory.data)
-        exact = None if q is exact else exact
-        return Expectation(q, fresh, log_likelihood, memory.about, exact, total, final=self.e_step.final(turn)), memory
+        now = gather(self.e_step, family, params, memory.data, memory.about, turn, self.keep_q)
+        return replace(now, total=total), memory
 
 
 def step_size(turn: int, exponent: float) -> float:

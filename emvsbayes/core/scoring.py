@@ -12,6 +12,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from emvsbayes.core.esteps import Exact
+from emvsbayes.core.gathering import gather
 from emvsbayes.core.protocol import Expectation, Family
 from emvsbayes.core.trace import HalfStep
 
@@ -30,13 +32,16 @@ class Scorer:
         return 0.0 if self.prior is None else self.family.log_prior(params, self.prior)
 
     def log_likelihood(self, params: Any, now: Expectation) -> float:
-        """ln p(X | θ), scored now where it was not yet."""
-        known = now.log_likelihood
-        return self.family.log_likelihood(params, self.data) if known is None else known
+        """ln p(X | θ), scored now where it was not yet, as after hard E-steps whose pass does without it."""
+        if now.log_likelihood is None:
+            now = gather(Exact(), self.family, params, self.data, params, 0, keep_q=self.record)
+        assert now.log_likelihood is not None
+        return now.log_likelihood
 
     def bound(self, params: Any, held: Expectation) -> float:
         """ELBO(q, θ) = E_q ln p(X, Z | θ) + H(q), q and its statistics those of `held`."""
-        return self.family.expected_log_joint(params, held.stats) + held.q.entropy(self.data.row_weights)
+        entropy = held.q.entropy(self.data.row_weights) if held.entropy is None else held.entropy
+        return self.family.expected_log_joint(params, held.stats) + entropy
 
     def objective(self, params: Any, now: Expectation) -> float:
         """What is climbed, after an E half-step."""

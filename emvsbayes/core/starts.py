@@ -40,6 +40,7 @@ from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.categorical import clamp_labels, posterior
 from emvsbayes.core.protocol import Family
 from emvsbayes.core.stopping import Stop
+from emvsbayes.core.threads import processors, using_threads
 from emvsbayes.core.trace import Run, Status, Trace
 
 METHODS = ("kmeans", "k-means++", "random_rows")
@@ -231,12 +232,18 @@ def _shared(function: Callable[[Any], Restart], jobs: list[Any], n_jobs: int) ->
     """The function of every job, in order, by so many threads.
 
     Threads and not processes: they see the same arrays, so that every sum is the same to the bit. NumPy lets go of the
-    interpreter in large operations only.
+    interpreter in large operations only, compiled passes always; each job has its share of the processors.
     """
     if n_jobs == 1:
         return [function(job) for job in jobs]
+    share = max(1, processors() // n_jobs)
+
+    def alone(job: Any) -> Restart:
+        with using_threads(share):
+            return function(job)
+
     with ThreadPoolExecutor(n_jobs) as pool:
-        return list(pool.map(function, jobs))
+        return list(pool.map(alone, jobs))
 
 
 def ranked(found: Sequence[Restart]) -> list[Restart]:

@@ -55,6 +55,8 @@ def dirichlet_pseudo_counts(prior: DirichletPrior | None, k: int) -> Array:
 
 def empty_components(n: Array) -> tuple[Event, ...]:
     """An event for each component whose expected count n_k is below a millionth of one observation."""
+    if n.min() >= EMPTY:
+        return ()
     return tuple(
         Event("empty", int(k), (), float(n[k]), f"component {k} is empty: it accounts for {n[k]:.1e} observations.")
         for k in np.flatnonzero(n < EMPTY)

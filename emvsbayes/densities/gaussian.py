@@ -12,6 +12,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array
 
+FEW = 6  # columns up to which small matrices are treated by loops of our own
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -22,11 +23,26 @@ def log_density(X: Array, means: Array, covariances: Array) -> Array:
         squared = (deviations**2 / covariances[:, None, :]).sum(axis=2)
         log_det = np.log(covariances).sum(axis=1)
     else:
-        roots = np.linalg.cholesky(covariances)  # Σ = L Lᵀ, so that the quadratic form is |L⁻¹ (x - μ)|²
-        whitened = deviations @ np.swapaxes(np.linalg.inv(roots), -1, -2)
+        inverses, log_det = whitening(covariances)
+        whitened = deviations @ np.swapaxes(inverses, -1, -2)
         squared = (whitened**2).sum(axis=2)
-        log_det = 2 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=1)
     return -0.5 * (X.shape[1] * LOG_2PI + log_det[:, None] + squared).T
+
+
+def whitening(covariances: Array) -> tuple[Array, Array]:
+    """L⁻¹ (K, D, D) and ln|Σ| (K,): Σ = L Lᵀ, so that the quadratic form is |L⁻¹ (x - μ)|².
+
+    Raises `numpy.linalg.LinAlgError` where a matrix is not positive definite.
+    """
+    if covariances.shape[1] <= FEW:
+        from emvsbayes.densities.kernels import factors
+
+        inverses, log_det = np.empty(covariances.shape), np.empty(len(covariances))
+        if not factors.whitening(covariances, inverses, log_det):
+            raise np.linalg.LinAlgError("a covariance is not positive definite.")
+        return inverses, log_det
+    roots = np.linalg.cholesky(covariances)
+    return np.linalg.inv(roots), 2 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=1)
 
 
 def moments(X: Array, mass: Array, origin: Array, *, matrices: bool) -> tuple[Array, Array]:
@@ -46,6 +62,10 @@ def moved_second_moment(second: Array, first: Array, n: Array, shift: Array) -> 
 
     Σ m (y - s)(y - s)ᵀ = Σ m y yᵀ - (Σ m y) sᵀ - s (Σ m y)ᵀ + (Σ m) s sᵀ,   y = x - o.
     """
+    if second.ndim == 3 and second.shape[1] <= FEW:
+        from emvsbayes.densities.kernels import factors
+
+        return factors.moved_second_moment(second, first, n, shift)
     if second.ndim == 2:
         return second - 2 * first * shift + n[:, None] * shift**2
     cross = first[:, :, None] * shift[:, None, :]

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from cases import CASES, assert_identical, posed, starting
+from cases import CASES, assert_close, assert_identical, posed, starting
 
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.errors import InputError
@@ -111,12 +111,17 @@ def test_a_gradient_knows_no_bound_on_eigenvalues(name):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("family", [*PLAIN, "linear_evidence"])
-def test_without_a_trace_the_result_is_the_same_to_the_bit(family, variant):
+def test_without_a_trace_the_result_is_the_same_to_rounding(family, variant):
     if (family, variant) in NO_SENSE:
         return  # refused, which is tested above
     name = next(name for name, case in CASES.items() if case.family == family)
     recorded, silent = climb(name, variant), climb(name, variant, record=False)
-    assert_identical(recorded.params, silent.params)
-    assert recorded.log_likelihood == silent.log_likelihood
+    # the line search of a gradient step takes a second difference over a step of 1e-3: a million times the rounding
+    much = 1e4 if variant == "gradient" else 1.0
+    if silent.q is None:  # the compiled pass
+        assert_close(silent.params, recorded.params, rtol=1e-9 * much, atol=1e-10 * much)
+    else:
+        assert_identical(silent.params, recorded.params)
+    assert recorded.log_likelihood == pytest.approx(silent.log_likelihood, rel=1e-12 * much)
     assert recorded.passes == silent.passes
     assert len(silent.trace) == 0 < len(recorded.trace)

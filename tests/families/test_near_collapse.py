@@ -53,7 +53,8 @@ def test_recorded_and_silent_runs_end_alike_at_a_collapse(covariance):
     statuses = set()
     for problem, start in climbs(1e3, covariance):
         one, other = (run_em(problem.family, problem.data, start, record=record) for record in (True, False))
-        assert (one.status, one.passes, one.objective) == (other.status, other.passes, other.objective)
+        assert (one.status, one.passes) == (other.status, other.passes)
+        assert one.objective == pytest.approx(other.objective, rel=1e-10)  # two code paths
         assert [event.rows for event in one.events] == [event.rows for event in other.events]
         statuses.add(one.status)
     assert Status.SINGULAR in statuses

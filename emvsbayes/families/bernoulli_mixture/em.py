@@ -87,6 +87,22 @@ class BernoulliMixture:
         zeros = 1 - data.X if data.observed is None else (1 - data.X) * data.observed
         return BernoulliStats(mass.sum(axis=0), mass.T @ ones, mass.T @ zeros)
 
+    def accumulate(
+        self, params: BernoulliParams, data: BernoulliData, about: BernoulliParams | None = None
+    ) -> tuple[BernoulliStats, float] | None:
+        """`e_step`, `expect` and `log_likelihood` in one pass; None for grey levels beside missing entries or ln 0."""
+        from emvsbayes.densities.passes import bernoulli_pass  # numba: not for those who only read a fit
+
+        if data.bits is None and data.observed is not None:
+            return None
+        found = bernoulli_pass(
+            data.X, data.bits, data.row_weights, data.labels, log_weights(params.weights), params.probs
+        )
+        if found is None:
+            return None
+        height, n, ones, zeros = found
+        return BernoulliStats(n, ones, zeros), height
+
     def m_step(self, stats: BernoulliStats, params: BernoulliParams) -> BernoulliParams:
         """π_k = n_k / Σ n,  μ_kd = ones_kd / (ones_kd + zeros_kd); an entry never seen keeps its probability."""
         weights = params.weights if "weights" in self.fixed else update_weights(stats.n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -45,6 +46,19 @@ class BernoulliData:
     def n_rows(self) -> int:
         return len(self.X)
 
+    @cached_property
+    def bits(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Ones, and where entries are missing also the zeros that were observed, a bit each; None of grey levels.
+
+        Bytes (columns, N), `columns` D / 8 rounded up to a multiple of four: bit i of byte j is entry 8j + i, and 0
+        beyond D. Without missing entries the second array is (0, N), for what is no one is a zero.
+        """
+        ones, zeros = self.X == 1, self.X == 0
+        if self.observed is not None:
+            seen = self.observed > 0
+            return (_packed(ones & seen), _packed(zeros & seen)) if (ones | zeros | ~seen).all() else None
+        return (_packed(ones), np.empty((0, self.n_rows), dtype=np.uint8)) if (ones | zeros).all() else None
+
     @classmethod
     def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Every column of a table, or a mapping with X (N, D) and a mask `observed` (N, D); NaN is unobserved."""
@@ -76,6 +90,14 @@ class BernoulliData:
             row_weights(sample_weight, len(X)),
             known_labels(labels, len(X)),
         )
+
+
+def _packed(bits: np.ndarray) -> np.ndarray:
+    """Bits (N, D) as bytes (columns, N)."""
+    bytes_ = np.packbits(bits, axis=1, bitorder="little")
+    found = np.zeros((-(-bytes_.shape[1] // 4) * 4, len(bits)), dtype=np.uint8)
+    found[: bytes_.shape[1]] = bytes_.T
+    return found
 
 
 def _mask(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

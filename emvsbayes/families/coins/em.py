@@ -84,6 +84,18 @@ class Coins:
         base = data.row_weights @ binomial.log_coefficient(data.heads, data.tosses)
         return CoinsStats(mass.sum(axis=0), data.heads @ mass, (data.tosses - data.heads) @ mass, float(base))
 
+    def accumulate(
+        self, params: CoinsParams, data: CoinsData, about: CoinsParams | None = None
+    ) -> tuple[CoinsStats, float]:
+        """`e_step`, `expect` and `log_likelihood` in one pass, no responsibilities stored."""
+        from emvsbayes.densities.passes import binomial_pass  # numba: not for those who only read a fit
+
+        base, weights = data.log_coefficients, data.row_weights
+        height, n, heads, tails = binomial_pass(
+            data.heads, data.tosses, base, weights, data.labels, log_weights(params.weights), params.probs
+        )
+        return CoinsStats(n, heads, tails, float(weights @ base)), height
+
     def m_step(self, stats: CoinsStats, params: CoinsParams) -> CoinsParams:
         """π_k = n_k / Σ n,  p_k = heads_k / (heads_k + tails_k); a coin without tosses keeps its probability."""
         weights = params.weights if "weights" in self.fixed else update_weights(stats.n)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln
 
 from emvsbayes.core.checks import Array, finite_rows, known_labels, row_weights, shaped, simplex, unit_interval
 from emvsbayes.core.errors import InputError
@@ -46,6 +48,11 @@ class CoinsData:
     @property
     def n_rows(self) -> int:
         return len(self.heads)
+
+    @cached_property
+    def log_coefficients(self) -> Array:
+        """ln C(m_n, h_n), (N,): the base measure, which no parameter changes."""
+        return gammaln(self.tosses + 1) - gammaln(self.heads + 1) - gammaln(self.tosses - self.heads + 1)
 
     @classmethod
     def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:

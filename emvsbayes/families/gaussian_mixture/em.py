@@ -205,6 +205,24 @@ class GaussianMixture:
         n = mass.sum(axis=0)
         return GaussianStats(n, n, n, first, second, about.means)
 
+    def accumulate(
+        self, params: GaussianParams, data: GaussianData, about: GaussianParams | None = None
+    ) -> tuple[GaussianStats, float]:
+        """`e_step`, `expect` and `log_likelihood` in one pass, no responsibilities stored."""
+        from emvsbayes.densities.passes import gaussian_pass  # numba: not for those who only read a fit
+
+        origin = params.means if about is None else about.means
+        height, n, first, second = gaussian_pass(
+            data.X,
+            data.row_weights,
+            data.labels,
+            log_weights(params.weights),
+            params.means,
+            self._expanded(params),
+            origin,
+        )
+        return GaussianStats(n, n, n, first, second, origin), height
+
     def m_step(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
         """π_k = n_k / Σ n,  μ_k = o_k + first_k / n_k,  Σ from the scatter about μ_k, pooled as the structure says.
 
@@ -417,7 +435,7 @@ class GaussianMixture:
     ) -> tuple[Event, ...]:
         """Empty components, and collapsed ones with the rows they collapsed on."""
         events = list(empty_components(stats.n_weight))
-        if "covariances" in self.fixed:
+        if "covariances" in self.fixed or self._clearly_regular(params, data):
             return tuple(events)
         relative = structures.relative_eigenvalues(self.covariance, params.covariances, data.covariance)
         relative = relative[:1] if structures.is_shared(self.covariance) else relative
@@ -432,6 +450,16 @@ class GaussianMixture:
             rows = tuple(int(row) for row in rows)
             events.append(Event("singular", int(k), rows, value, f"{who} collapsed on {_named(rows)}."))
         return tuple(events)
+
+    def _clearly_regular(self, params: GaussianParams, data: GaussianData) -> bool:
+        """Whether a look that costs little shows all covariances far from singular; False says nothing."""
+        k, d = params.means.shape
+        if self.covariance.startswith("EV") or not structures.is_matrix(self.covariance) or d > gaussian.FEW:
+            return False
+        from emvsbayes.densities.kernels.factors import all_above
+
+        matrices = params.covariances.reshape(-1, d, d)[: 1 if structures.is_shared(self.covariance) else k]
+        return all_above(matrices, data.whitening, 10 * SINGULAR)
 
     # free coordinates
 

@@ -24,6 +24,8 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, prior_from
 from emvsbayes.tables import as_table
 
+AT_ONCE = 65_536  # rows that are copied at a time
+
 
 class Layout(NamedTuple):
     """How a conjugate structure's covariances repeat: matrices or variances, one for all columns, for all components.
@@ -79,7 +81,7 @@ class GaussianData:
 
     Attributes
     ----------
-    X : (N, D)
+    X : (N, D), float64, or float32 where it was given as such
         Finite. That no column is constant is asked of data to be fitted, by the family.
     columns : tuple of str
         Names of the columns, used in messages, tables and figures.
@@ -106,7 +108,7 @@ class GaussianData:
     def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Every column of the table."""
         table = as_table(source)
-        X = table.numbers()
+        X = table.numbers(single=True)
         finite_rows(X, table.columns, "a value")
         return cls(X, table.columns, row_weights(sample_weight, len(X)), known_labels(labels, len(X)))
 
@@ -118,9 +120,17 @@ class GaussianData:
     @cached_property
     def covariance(self) -> Array:
         """Weighted sample covariance S (D, D), divisor N - 1 with N the total weight (with N where N <= 1)."""
-        total = self.row_weights.sum()
-        deviations = self.X - self.mean
-        return (deviations * self.row_weights[:, None]).T @ deviations / (total - 1 if total > 1 else total)
+        total, products = self.row_weights.sum(), np.zeros((self.X.shape[1],) * 2)
+        for start in range(0, self.n_rows, AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            deviations = self.X[rows] - self.mean
+            products += (deviations * self.row_weights[rows, None]).T @ deviations
+        return products / (total - 1 if total > 1 else total)
+
+    @cached_property
+    def whitening(self) -> Array:
+        """A (D, D) with A S Aᵀ = I, S the sample covariance."""
+        return np.linalg.inv(np.linalg.cholesky(self.covariance))
 
     @cached_property
     def scale(self) -> Array:

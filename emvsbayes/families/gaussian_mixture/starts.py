@@ -72,7 +72,7 @@ def draw(family: Any, data: GaussianData, rng: np.random.Generator, how: str) ->
             return random_responsibilities(family, data, rng, neutral)
         return _of_partition(family, data, ward(points, data.row_weights, data.labels, k, rng), neutral)
     rows = choose_rows(points, data.row_weights, k, rng, "k-means++" if how == "kmeans" else how)
-    centers = labelled_centers(data.X[rows], data.X, data.labels, data.row_weights)
+    centers = labelled_centers(data.X[rows].astype(np.float64), data.X, data.labels, data.row_weights)
     seeds = GaussianParams(np.full(k, 1 / k), centers, _within(_wide(data, k, covariance), family, d))
     if how == "random_scales":
         factors = 10.0 ** -rng.uniform(0, 4, size=() if structures.one_volume(covariance) else k)

@@ -159,9 +159,44 @@ class KMeans:
             mine = np.flatnonzero(present & (row != 0))
             mass, deviations = row[mine] * data.row_weights[mine], data.X[mine] - about.centers[j]
             n[j], first[j], second[j] = mass.sum(), mass @ deviations, mass @ (deviations**2).sum(axis=1)
+        return self._in_units(n, first, second, variance, about.centers)
+
+    def accumulate(
+        self, params: KMeansParams, data: KMeansData, about: KMeansParams | None = None
+    ) -> tuple[KMeansStats, float]:
+        """`e_step`, `expect` and `log_likelihood` in one pass, no responsibilities stored: soft K-means."""
+        from emvsbayes.densities.passes import gaussian_pass  # numba: not for those who only read a fit
+
+        k, variance = len(params.centers), self.variance_of(data)
+        origin, variances = params.centers if about is None else about.centers, np.full(params.centers.shape, variance)
+        weights = np.full(k, -np.log(k))
+        height, n, first, second = gaussian_pass(
+            data.X, data.row_weights, data.labels, weights, params.centers, variances, origin
+        )
+        return self._in_units(n, first, second.sum(axis=1), variance, origin), height
+
+    def accumulate_hard(
+        self, params: KMeansParams, data: KMeansData, about: KMeansParams | None = None, bounds: Any = None
+    ) -> tuple[KMeansStats, None]:
+        """The statistics of each row at its nearest centre, in one pass; the log-likelihood would cost another."""
+        from emvsbayes.densities.passes import nearest_pass
+
+        origin = params.centers if about is None else about.centers
+        n, first, second = nearest_pass(data.X, data.row_weights, data.labels, params.centers, origin, bounds)
+        return self._in_units(n, first, second, self.variance_of(data), origin), None
+
+    def bounds(self, data: KMeansData) -> Any:
+        """What a run with hard assignments remembers from pass to pass."""
+        from emvsbayes.densities.passes import Bounds
+
+        return Bounds(data.n_rows)
+
+    def _in_units(self, n: Array, first: Array, second: Array, variance: float, origin: Array) -> KMeansStats:
+        """Moments in units of σ², with the terms that no centre changes."""
+        k, d = origin.shape
         base = -n.sum() * (0.5 * d * (LOG_2PI + np.log(variance)) + np.log(k))
         precision = np.repeat(n[:, None] / variance, d, axis=1)
-        return KMeansStats(n, precision, first / variance, second / variance, float(base), about.centers)
+        return KMeansStats(n, precision, first / variance, second / variance, float(base), origin)
 
     def m_step(self, stats: KMeansStats, params: KMeansParams) -> KMeansParams:
         """μ_k = Σ_n r_nk x_n / Σ_n r_nk; an empty cluster keeps its centre."""
@@ -247,7 +282,8 @@ class KMeans:
             about = KMeansParams(np.tile(data.mean, (self.n_components, 1)))
             return random_responsibilities(self, data, rng, about)
         rows = choose_rows(data.X, data.row_weights, self.n_components, rng, "k-means++" if how == "kmeans" else how)
-        return KMeansParams(labelled_centers(data.X[rows], data.X, data.labels, data.row_weights))
+        centers = data.X[rows].astype(np.float64)
+        return KMeansParams(labelled_centers(centers, data.X, data.labels, data.row_weights))
 
     def points(self, data: KMeansData) -> tuple[Array, tuple[str, ...]]:
         """The data as points (N, D) to draw, and the names of the axes."""

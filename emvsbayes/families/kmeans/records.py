@@ -38,7 +38,7 @@ class KMeansData:
 
     Attributes
     ----------
-    X : (N, D)
+    X : (N, D), float64, or float32 where it was given as such
         Finite. Under `precomputed`, (N, N): entry (n, j) is the dissimilarity of row n from prototype j.
     columns : tuple of str
         Names of the columns, used in messages, tables and figures.
@@ -73,7 +73,7 @@ class KMeansData:
                 f"a dissimilarity matrix must be square, N x N; it has {np.ndim(source['dissimilarity'])} axes."
             )
         table = as_table(np.asarray(source["dissimilarity"]) if given else source)
-        X = table.numbers()
+        X = table.numbers(single=not given)
         finite_rows(X, table.columns, "a dissimilarity" if given else "a value")
         return cls(X, table.columns, row_weights(sample_weight, len(X)), known_labels(labels, len(X)), given)
 

@@ -38,7 +38,8 @@ class Pooled:
             scatter, n = scatter.sum(axis=1, keepdims=True), n * shape[1]
         if self.shared:
             scatter, n = scatter.sum(axis=0, keepdims=True), n.sum(axis=0, keepdims=True)
-        n, scatter = np.broadcast_to(n, shape), np.broadcast_to(scatter, shape)
+        if scatter.shape != shape:
+            scatter = np.broadcast_to(scatter, shape)
         return np.divide(scatter, n, out=held.copy(), where=n > 0)
 
     def to_coordinates(self, covariances: Array) -> Array:

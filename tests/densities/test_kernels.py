@@ -1,0 +1,177 @@
+"""The pieces of the compiled passes: elementary functions, tables of bits, factors of small matrices, parts of rows."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from emvsbayes.core.threads import using_threads
+from emvsbayes.densities.kernels import bernoulli, factors, nearest, rows
+from emvsbayes.densities.kernels.elementary import compiled, exp, log
+
+
+@compiled
+def each_exp(x, out):
+    for i in range(x.size):
+        out[i] = exp(x[i])
+
+
+@compiled
+def each_log(x, out):
+    for i in range(x.size):
+        out[i] = log(x[i])
+
+
+def units(ours, exact):
+    """The distance in units in the last place."""
+    return np.abs(ours - exact) / np.spacing(np.abs(exact))
+
+
+def test_exp_to_the_last_place():
+    rng = np.random.default_rng(0)
+    x = np.r_[
+        -rng.uniform(0, 708, 200_000), -(10.0 ** rng.uniform(-300, 0, 1000)), 0.0, -708.0, rng.uniform(0, 709, 1000)
+    ]
+    found = np.empty_like(x)
+    each_exp(x, found)
+    assert units(found, np.exp(x)).max() <= 2
+    assert found[x == 0] == 1
+
+
+def test_exp_of_what_underflows_is_zero():
+    x, found = np.array([-np.inf, -1e300, -1e9, -746.0, -708.1]), np.ones(5)
+    each_exp(x, found)
+    assert (found == 0).all()
+    x = np.array([np.nan])
+    each_exp(x, x)
+    assert np.isnan(x[0]) or x[0] == 0  # no row gets that far: see `share`
+
+
+def test_log_to_the_last_places():
+    rng = np.random.default_rng(1)
+    x = np.r_[
+        1 + rng.uniform(0, 99, 200_000), 1 + 10.0 ** rng.uniform(-16, 0, 10_000), 10.0 ** rng.uniform(-300, 300, 9000)
+    ]
+    found = np.empty_like(x)
+    each_log(x, found)
+    assert units(found, np.log(x))[np.log(x) != 0].max() <= 3
+    one = np.ones(1)
+    each_log(one, one)
+    assert one[0] == 0
+
+
+@pytest.mark.parametrize("d", [1, 4, 7, 8, 9, 16, 30])
+def test_tables_and_buckets_against_sums_written_out(d):
+    rng, k, n = np.random.default_rng(d), 3, 40
+    bits = rng.random((n, d)) < 0.5
+    bytes_ = np.zeros((-(-d // 32) * 4, n), dtype=np.uint8)
+    packed = np.packbits(bits, axis=1, bitorder="little").T
+    bytes_[: len(packed)] = packed
+    set_logs, unset_logs = rng.normal(size=(k, d)), rng.normal(size=(k, d))
+    set_logs[0, 0] = -np.inf
+    table = bernoulli.tables(set_logs, unset_logs, len(bytes_))
+    sums = np.zeros((n, table.shape[2]))
+    bernoulli.look_up(bytes_, 0, n, table, sums)
+    expected = np.where(bits[:, None, :], set_logs, unset_logs).sum(axis=2)
+    np.testing.assert_allclose(sums[:, :k], expected, rtol=1e-12, atol=1e-12)
+    assert (sums[:, k:] == 0).all()
+
+    masses = np.zeros_like(sums)
+    masses[:, :k] = rng.random((n, k))
+    buckets, ones, zeros = np.zeros((2 * len(bytes_), 16, table.shape[2])), np.zeros((k, d)), np.zeros((k, d))
+    bernoulli.drop(bytes_, 0, n, masses, buckets)
+    bernoulli.unfolded(buckets, ones, zeros)
+    np.testing.assert_allclose(ones, masses[:, :k].T @ bits, rtol=1e-13)
+    np.testing.assert_allclose(zeros, masses[:, :k].T @ ~bits, rtol=1e-13)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 6])
+def test_factors_of_small_matrices(d):
+    rng = np.random.default_rng(d)
+    A = rng.normal(size=(4, d, d + 2))
+    covariances = A @ np.swapaxes(A, 1, 2)
+    inverses, log_det = np.full_like(covariances, np.nan), np.empty(4)
+    assert factors.whitening(covariances, inverses, log_det)
+    np.testing.assert_allclose(
+        inverses @ covariances @ np.swapaxes(inverses, 1, 2), np.tile(np.eye(d), (4, 1, 1)), atol=1e-9
+    )
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(covariances).logabsdet, rtol=1e-11)
+    assert (np.triu(inverses, 1) == 0).all()
+
+    frame = rng.normal(size=(d, d))
+    smallest = np.linalg.eigvalsh(frame @ covariances @ frame.T).min()
+    assert factors.all_above(covariances, frame, smallest * (1 - 1e-6))
+    assert not factors.all_above(covariances, frame, smallest * (1 + 1e-6))
+    covariances[2] = -np.eye(d)
+    assert not factors.whitening(covariances, inverses, log_det)
+    covariances[2] = np.nan
+    assert not factors.whitening(covariances, inverses, log_det)
+    assert not factors.all_above(covariances, frame, 0.0)
+
+
+def test_moved_moments_are_those_about_the_other_origin():
+    rng = np.random.default_rng(0)
+    x, m, o, p = rng.normal(size=(30, 3)), rng.random((30, 2)), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))
+
+    def about(origin):
+        y = x[None] - origin[:, None]
+        return m.sum(axis=0), np.einsum("nk,kni->ki", m, y), np.einsum("nk,kni,knj->kij", m, y, y)
+
+    n, first, second = about(o)
+    moved = factors.moved_second_moment(second, first, n, p - o)
+    np.testing.assert_allclose(moved, about(p)[2], rtol=1e-12)
+    assert np.array_equal(moved, np.swapaxes(moved, 1, 2))
+
+
+def test_the_nearest_and_the_second_nearest():
+    rng = np.random.default_rng(0)
+    X, centers = np.round(rng.normal(size=(50, 3)), 1), np.round(rng.normal(size=(6, 3)), 1)
+    padded, columns = np.zeros((6, 4)), np.zeros((4, 50))
+    padded[:, :3], columns[:3] = centers, X.T
+    scratch, found = np.empty((3, 50)), np.empty(50, dtype=np.int64)
+    nearest.search(columns, padded, 50, scratch, found)
+    distances = ((X[:, None] - centers) ** 2).sum(axis=2)
+    np.testing.assert_allclose(scratch[:2].T, np.sort(distances, axis=1)[:, :2], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(distances[np.arange(50), found], distances.min(axis=1), rtol=1e-12)
+    gaps = np.sqrt(((centers[:, None] - centers) ** 2).sum(axis=2)) + np.diag(np.full(6, np.inf))
+    np.testing.assert_allclose(nearest.half_gaps(centers), gaps.min(axis=1) / 2)
+    assert nearest.half_gaps(centers[:1])[0] == np.inf
+
+
+@pytest.mark.parametrize(("n", "cost"), [(1, 5.0), (511, 1e9), (100_000, 10.0), (100_001, 1e4), (10**7, 1.0)])
+def test_parts_cover_the_rows_in_order(n, cost):
+    found = rows.parts(n, cost)
+    assert found[0][0] == 0
+    assert found[-1][1] == n
+    assert all(a[1] == b[0] for a, b in pairwise(found))
+    assert len(found) <= rows.MOST_PARTS
+    assert all(start % rows.EVEN == 0 for start, _ in found)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_parts_are_added_up_in_their_order(number, monkeypatch):
+    monkeypatch.setattr(rows, "PART", 1000.0)
+    x = np.random.default_rng(0).normal(size=9000) * 10.0 ** np.random.default_rng(1).uniform(-8, 8, 9000)
+
+    def sweep(start, stop, total):
+        total += x[start:stop].sum()
+        return float(stop - start)
+
+    with using_threads(number):
+        height, (total,) = rows.summed(sweep, 9000, 1.0, lambda: (np.zeros(1),))
+    expected = 0.0
+    for start, stop in rows.parts(9000, 1.0):
+        expected += x[start:stop].sum()
+    assert (height, total[0]) == (9000.0, expected)
+
+
+def test_an_error_in_a_thread_is_an_error(monkeypatch):
+    monkeypatch.setattr(rows, "PART", 1.0)
+
+    def sweep(start, stop, total):
+        if start > 1000:
+            raise np.linalg.LinAlgError("there")
+        return 0.0
+
+    with using_threads(2), pytest.raises(np.linalg.LinAlgError, match="there"):
+        rows.summed(sweep, 5000, 1.0, lambda: (np.zeros(1),))
