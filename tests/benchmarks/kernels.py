@@ -31,6 +31,8 @@ from emvsbayes.problem import pose
 REPEATS = 7
 PASSES = 5
 CLOCK = time.perf_counter
+PAUSE = 0.1  # seconds before each measurement: threads of BLAS and OpenMP go on spinning, and take a processor from
+# whoever comes next
 
 
 def seconds(work: Callable[[], object], clock: Callable[[], float] | None = None) -> float:
@@ -41,11 +43,17 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] | None = None
     return clock() - start
 
 
+def rested(work: Callable[[], object]) -> float:
+    """Time of one call that begins when the threads of the one before have gone to sleep."""
+    time.sleep(PAUSE)
+    return seconds(work)
+
+
 def interleaved(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float, float]:
     """Medians of our seconds, theirs, and the ratio theirs / ours."""
     ours()
     theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(REPEATS)]
+    pairs = [(rested(ours), rested(theirs)) for _ in range(REPEATS)]
     ratios = [other / one for one, other in pairs]
     return tuple(map(statistics.median, (*zip(*pairs, strict=True), ratios)))  # type: ignore[return-value]
 
