@@ -15,11 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from emvsbayes.core.checks import Array
 from emvsbayes.core.esteps import EStep, Exact
-from emvsbayes.core.gathering import gather
+from emvsbayes.core.gathering import gather, lost_digits
 from emvsbayes.core.protocol import Expectation, Family
 from emvsbayes.core.records import take_rows
 
@@ -76,7 +74,7 @@ class Chunked:
         """One E-step over every chunk."""
         chunks, turn = memory
         now = self._summed(family, params, chunks, params, turn)
-        if turn == 0 and (now.log_likelihood is None or np.isfinite(now.log_likelihood)):
+        if turn == 0 and lost_digits(now):
             now = self._summed(family, params, chunks, family.m_step(now.stats, params), turn)
         return now, (chunks, turn + 1)
 

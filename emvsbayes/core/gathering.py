@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from emvsbayes.core.esteps import EStep
 from emvsbayes.core.protocol import Expectation, Family
 
@@ -46,6 +48,16 @@ def gather(
     stats = family.expect(q, data, about)
     exact = None if q is exact else exact
     return Expectation(q, stats, log_likelihood, about, exact, final=e_step.final(turn))
+
+
+def lost_digits(now: Expectation) -> bool:
+    """Whether the statistics want to be measured again, from parameters nearer to the data.
+
+    A start may lie far from them; moments about it lose (distance / σ)² of their digits. Later passes measure from the
+    parameters of the pass before.
+    """
+    possible = now.log_likelihood is None or bool(np.isfinite(now.log_likelihood))
+    return possible and now.stats.distant
 
 
 def bounds_of(e_step: EStep, family: Family, data: Any, keep_q: bool) -> Any:

@@ -25,7 +25,7 @@ import numpy as np
 from emvsbayes.core.checks import Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.esteps import EStep, Exact
-from emvsbayes.core.gathering import bounds_of, gather
+from emvsbayes.core.gathering import bounds_of, gather, lost_digits
 from emvsbayes.core.protocol import Expectation, Family
 from emvsbayes.core.records import take_rows
 
@@ -67,8 +67,7 @@ class Batch:
         """One E-step over every row."""
         data, turn, bounds = memory
         now = gather(self.e_step, family, params, data, params, turn, self.keep_q, bounds=bounds)
-        if turn == 0 and (now.log_likelihood is None or np.isfinite(now.log_likelihood)):
-            # a start may lie far from the data; moments about it would lose (distance / σ)² of their digits
+        if turn == 0 and lost_digits(now):
             about = family.m_step(now.stats, params)
             if now.q is None:
                 now = gather(self.e_step, family, params, data, about, turn, False, bounds=bounds)

@@ -28,6 +28,8 @@ class VectorSpace:
 
     __slots__ = ()
 
+    distant = False  # whether the data lie so far from the frame that digits are lost; see `Family.expect`
+
     def __add__(self, other: Self) -> Self:
         ours, theirs = _split(self), _split(other)
         for name, value in ours.frame.items():

@@ -102,7 +102,7 @@ def test_a_source_needs_nothing_but_chunks():
     batch = run_em(problem.family, problem.data, starting(name), stop=EIGHT, record=False)
     assert_close(found.params, batch.params)
     assert found.log_likelihood == pytest.approx(batch.log_likelihood, rel=1e-12)
-    assert source.made == 3 * (1 + 1 + 8)  # the start is swept twice, about itself and about the data
+    assert source.made == 3 * (1 + 8)
 
 
 def test_by_name():

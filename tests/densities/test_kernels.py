@@ -126,13 +126,13 @@ def test_moved_moments_are_those_about_the_other_origin():
 def test_the_nearest_and_the_second_nearest():
     rng = np.random.default_rng(0)
     X, centers = np.round(rng.normal(size=(50, 3)), 1), np.round(rng.normal(size=(6, 3)), 1)
-    padded, columns = np.zeros((6, 4)), np.zeros((4, 50))
-    padded[:, :3], columns[:3] = centers, X.T
-    scratch, found = np.empty((3, 50)), np.empty(50, dtype=np.int64)
-    nearest.search(columns, padded, 50, scratch, found)
+    columns, scratch = np.zeros((8, 50)), np.empty((4, 50))
+    columns[:3] = X.T
+    nearest.search(columns, nearest.padded(centers, 8), 50, scratch)
     distances = ((X[:, None] - centers) ** 2).sum(axis=2)
-    np.testing.assert_allclose(scratch[:2].T, np.sort(distances, axis=1)[:, :2], rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(distances[np.arange(50), found], distances.min(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(scratch[1:3].T, np.sort(distances, axis=1)[:, :2], rtol=1e-12, atol=1e-15)
+    found = distances[np.arange(50), scratch[0].astype(int)]
+    np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-12)
     gaps = np.sqrt(((centers[:, None] - centers) ** 2).sum(axis=2)) + np.diag(np.full(6, np.inf))
     np.testing.assert_allclose(nearest.half_gaps(centers), gaps.min(axis=1) / 2)
     assert nearest.half_gaps(centers[:1])[0] == np.inf

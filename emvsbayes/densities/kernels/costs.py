@@ -44,4 +44,4 @@ def binomial(k: int) -> float:
 
 def nearest(d: int, k: int) -> float:
     """The distances from every centre, and the moments of one."""
-    return 5.0 + d * COLUMN + k * (0.3 + 0.15 * d)
+    return 5.0 + d * COLUMN + k * (0.2 + 0.06 * d)

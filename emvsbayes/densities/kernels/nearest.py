@@ -18,6 +18,7 @@ import numpy as np
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.densities.kernels.elementary import compiled
+from emvsbayes.densities.kernels.vectors import LANES, add_scaled_difference, copy_eight, squared_difference
 
 BLOCK = 256
 SAFE = 1 + 1e-9  # what rounding may do to a distance
@@ -34,30 +35,40 @@ def squared_distance(x: Array, center: Array) -> float:
 
 
 @compiled
-def search(columns: Array, centers: Array, rows: int, scratch: Array, nearest: Integers) -> None:
-    """The nearest of centers (K, 4m) to each of `rows` columns (4m, rows); scratch[0], [1]: squared distances of it and
-    of the second."""
-    best, second, distance = scratch[0], scratch[1], scratch[2]
+def search(columns: Array, centers: Array, rows: int, scratch: Array) -> None:
+    """The nearest of centers (K, 8m) to each of `rows` columns (8m, rows), of equals the first.
+
+    Into scratch (4, at least rows): its number, its squared distance, and that of the second. Numbers are doubles,
+    which a compiler keeps beside the distances in its vectors; the last eight columns are compared at once.
+    """
+    nearest, best, second, distance = scratch[0], scratch[1], scratch[2], scratch[3]
+    last = centers.shape[1] - LANES
     for i in range(rows):
+        nearest[i] = distance[i] = 0.0
         best[i] = second[i] = np.inf
-        nearest[i] = 0
     for k in range(centers.shape[0]):
-        for a in range(0, centers.shape[1], 4):
+        number, c = float(k), centers[k]
+        for a in range(0, last + LANES, LANES):
             x0, x1, x2, x3 = columns[a], columns[a + 1], columns[a + 2], columns[a + 3]
-            c0, c1, c2, c3 = centers[k, a], centers[k, a + 1], centers[k, a + 2], centers[k, a + 3]
-            if a == 0:
+            x4, x5, x6, x7 = columns[a + 4], columns[a + 5], columns[a + 6], columns[a + 7]
+            c0, c1, c2, c3, c4, c5, c6, c7 = c[a], c[a + 1], c[a + 2], c[a + 3], c[a + 4], c[a + 5], c[a + 6], c[a + 7]
+            if a < last:
                 for i in range(rows):
                     y0, y1, y2, y3 = x0[i] - c0, x1[i] - c1, x2[i] - c2, x3[i] - c3
-                    distance[i] = (y0 * y0 + y1 * y1) + (y2 * y2 + y3 * y3)
+                    y4, y5, y6, y7 = x4[i] - c4, x5[i] - c5, x6[i] - c6, x7[i] - c7
+                    lower, upper = (y0 * y0 + y1 * y1) + (y2 * y2 + y3 * y3), (y4 * y4 + y5 * y5) + (y6 * y6 + y7 * y7)
+                    distance[i] += lower + upper
             else:
                 for i in range(rows):
                     y0, y1, y2, y3 = x0[i] - c0, x1[i] - c1, x2[i] - c2, x3[i] - c3
-                    distance[i] += (y0 * y0 + y1 * y1) + (y2 * y2 + y3 * y3)
-        for i in range(rows):
-            nearer = distance[i] < best[i]
-            second[i] = min(second[i], max(best[i], distance[i]))
-            nearest[i] = k if nearer else nearest[i]
-            best[i] = min(best[i], distance[i])
+                    y4, y5, y6, y7 = x4[i] - c4, x5[i] - c5, x6[i] - c6, x7[i] - c7
+                    lower, upper = (y0 * y0 + y1 * y1) + (y2 * y2 + y3 * y3), (y4 * y4 + y5 * y5) + (y6 * y6 + y7 * y7)
+                    here, before = distance[i] + (lower + upper), best[i]
+                    distance[i] = 0.0
+                    nearest[i] = number if here < before else nearest[i]
+                    loser = before if here < before else here
+                    second[i] = loser if loser < second[i] else second[i]
+                    best[i] = here if here < before else before
 
 
 @compiled
@@ -70,6 +81,26 @@ def half_gaps(centers: Array) -> Array:
             gap = 0.5 * np.sqrt(squared_distance(centers[j], centers[k]))
             gaps[k], gaps[j] = min(gaps[k], gap), min(gaps[j], gap)
     return gaps
+
+
+@compiled
+def padded(points: Array, size: int) -> Array:
+    """(K, size), with zeros at the end of each row."""
+    out = np.zeros((len(points), size))
+    out[:, : points.shape[1]] = points
+    return out
+
+
+@compiled
+def take_rows(rows: Array, block: Array) -> None:
+    """Contiguous rows (n, D), float64 or float32, into the first columns of a block."""
+    (many, d), size = rows.shape, block.shape[1]
+    whole = d - d % LANES
+    for i in range(many):
+        for a in range(0, whole, LANES):
+            copy_eight(block, i * size + a, rows, i * d + a)
+        for a in range(whole, d):
+            block[i, a] = rows[i, a]
 
 
 @compiled
@@ -94,11 +125,11 @@ def sweep(
     steps : (K,), how far each centre moved since; all centres if none is known
     """
     (k_all, d), bounded = centers.shape, assigned.size > 0
-    size = 4 * ((d + 3) // 4)
-    columns, padded = np.zeros((size, BLOCK)), np.zeros((k_all, size))
-    padded[:, :d] = centers
-    scratch, nearest = np.empty((3, BLOCK)), np.empty(BLOCK, np.int64)
-    doubtful, found = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    size = LANES * ((d + LANES - 1) // LANES)
+    home, centers, origin = (centers == origin).all(), padded(centers, size), padded(origin, size)
+    block, columns, firsts = np.zeros((BLOCK, size)), np.zeros((size, BLOCK)), np.zeros((k_all, size))
+    scratch = np.empty((4, BLOCK))
+    doubtful, found, square = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK)
     gaps = half_gaps(centers) if bounded else np.empty(0)
     longest, other, far = 0.0, 0.0, -1  # the longest step, and the longest of the others
     for k in range(steps.size if bounded else 0):
@@ -107,38 +138,40 @@ def sweep(
         else:
             other = max(other, steps[k])
     for at in range(start, stop, BLOCK):
-        rows = min(BLOCK, stop - at)
-        block, w, many = X[at : at + rows], weights[at : at + rows], 0
+        rows, many = min(BLOCK, stop - at), 0
+        w = weights[at : at + rows]
+        take_rows(X[at : at + rows], block)
         for i in range(rows):
             row = at + i
             if labels.size and labels[row] >= 0:
                 found[i] = labels[row]
+                square[i] = squared_difference(block, i * size, centers, found[i] * size, size)
                 continue
             if bounded and assigned[row] >= 0:
                 j = assigned[row]
                 lower[row] -= other if j == far else longest
-                if np.sqrt(squared_distance(block[i], centers[j])) * SAFE < max(lower[row], gaps[j]):
+                square[i] = squared_difference(block, i * size, centers, j * size, size)
+                if np.sqrt(square[i]) * SAFE < max(lower[row], gaps[j]):
                     found[i] = j
                     continue
             doubtful[many] = i
             many += 1
-        for a in range(d):
-            column = columns[a]
-            for i in range(many):
-                column[i] = block[doubtful[i], a]
-        search(columns, padded, many, scratch, nearest)
         for i in range(many):
-            found[doubtful[i]] = nearest[i]
+            row = doubtful[i]
+            for a in range(size):
+                columns[a, i] = block[row, a]
+        search(columns, centers, many, scratch)
+        for i in range(many):
+            row, k = doubtful[i], np.int64(scratch[0, i])
+            found[row], square[row] = k, squared_difference(block, row * size, centers, k * size, size)
             if bounded:
-                assigned[at + doubtful[i]] = nearest[i]
-                lower[at + doubtful[i]] = np.sqrt(scratch[1, i])
+                assigned[at + row], lower[at + row] = k, np.sqrt(scratch[2, i])
         for i in range(rows):
-            k, square = found[i], 0.0
-            x, o, f = block[i], origin[k], first[k]
-            for a in range(d):
-                y = x[a] - o[a]
-                f[a] += w[i] * y
-                square += y * y
+            k = found[i]
+            if not home:
+                square[i] = squared_difference(block, i * size, origin, k * size, size)
+            add_scaled_difference(firsts, k * size, w[i], block, i * size, origin, k * size, size)
             n[k] += w[i]
-            second[k] += w[i] * square
+            second[k] += w[i] * square[i]
+    first += firsts[:, :d]
     return 0.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic as numba_intrinsic
 
 intrinsic: Any = numba_intrinsic  # the first parameter is the compiler's, which a type checker cannot know
@@ -56,3 +57,67 @@ def add_one_to_four(typing, out, a, b, c, d, table, at):
 
     place = types.intp
     return types.void(out, place, place, place, place, table, place), code
+
+
+@intrinsic
+def copy_eight(typing, out, to, table, at):
+    """out[to:to+8] = table[at:at+8], which may be float32."""
+
+    def code(context, builder, signature, args):
+        out, to, table, at = args
+        kinds = signature.args
+        target = _at(context, builder, kinds[0], out, to)
+        if kinds[2].dtype == types.float32:
+            data = context.make_array(kinds[2])(context, builder, table).data
+            narrow = builder.bitcast(builder.gep(data, [at]), ir.VectorType(ir.FloatType(), LANES).as_pointer())
+            row = builder.fpext(builder.load(narrow, align=4), EIGHT)
+        else:
+            row = builder.load(_at(context, builder, kinds[2], table, at), align=8)
+        builder.store(row, target, align=8)
+        return context.get_dummy_value()
+
+    place = types.intp
+    return types.void(out, place, table, place), code
+
+
+@intrinsic
+def squared_difference(typing, one, at, other, from_, size):
+    """Σ (one[at + i] - other[from_ + i])² over i below `size`, a multiple of eight."""
+
+    def code(context, builder, signature, args):
+        one, at, other, from_, size = args
+        kinds = signature.args
+        total = cgutils.alloca_once_value(builder, ir.Constant(EIGHT, None))
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (i, _):
+            x = builder.load(_at(context, builder, kinds[0], one, builder.add(at, i)), align=8)
+            y = builder.load(_at(context, builder, kinds[2], other, builder.add(from_, i)), align=8)
+            z = builder.fsub(x, y)
+            builder.store(builder.fadd(builder.load(total), builder.fmul(z, z, ("contract",)), ("contract",)), total)
+        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType(), EIGHT])
+        add = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.fadd.v8f64")
+        return builder.call(add, [ir.Constant(ir.DoubleType(), 0.0), builder.load(total)], fastmath=("reassoc",))
+
+    place = types.intp
+    return types.float64(one, place, other, place, place), code
+
+
+@intrinsic
+def add_scaled_difference(typing, out, to, weight, one, at, other, from_, size):
+    """out[to + i] += weight (one[at + i] - other[from_ + i]) for i below `size`, a multiple of eight."""
+
+    def code(context, builder, signature, args):
+        out, to, weight, one, at, other, from_, size = args
+        kinds = signature.args
+        weights = builder.insert_element(ir.Constant(EIGHT, ir.Undefined), weight, ir.IntType(32)(0))
+        same = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+        weights = builder.shuffle_vector(weights, ir.Constant(EIGHT, ir.Undefined), same)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (i, _):
+            x = builder.load(_at(context, builder, kinds[3], one, builder.add(at, i)), align=8)
+            y = builder.load(_at(context, builder, kinds[5], other, builder.add(from_, i)), align=8)
+            target = _at(context, builder, kinds[0], out, builder.add(to, i))
+            more = builder.fmul(weights, builder.fsub(x, y), ("contract",))
+            builder.store(builder.fadd(builder.load(target, align=8), more, ("contract",)), target, align=8)
+        return context.get_dummy_value()
+
+    place = types.intp
+    return types.void(out, place, types.float64, one, place, other, place, place), code

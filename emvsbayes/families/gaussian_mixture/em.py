@@ -38,6 +38,7 @@ from emvsbayes.families.gaussian_mixture.records import (
     no_conjugate_prior,
 )
 
+NEAR = 100 / 101  # t of a distance of ten standard deviations, see `GaussianStats.distant`
 SINGULAR = 1e-10  # smallest eigenvalue of a covariance relative to the data's: below it the component has collapsed
 
 
@@ -60,6 +61,22 @@ class GaussianStats(VectorSpace):
     first: Array
     second: Array
     origin: Array = frame()
+
+    @property
+    def distant(self) -> bool:
+        """Whether the rows of a component lie ten standard deviations from the origin: two digits are lost.
+
+        With a = first / n and M = second / n their squared distance, aᵀ (M - a aᵀ)⁻¹ a, is t / (1 - t), t = aᵀ M⁻¹ a.
+        """
+        used = self.n_mean > 0
+        n, first, second = self.n_mean[used, None], self.first[used], self.second[used]
+        if second.ndim == 2:
+            return bool((first**2 > NEAR * n * second).any())
+        try:
+            solved = np.linalg.solve(second, first[..., None])[..., 0]
+        except np.linalg.LinAlgError:
+            return True
+        return not bool(((first * solved).sum(axis=1) <= NEAR * n[:, 0]).all())
 
     def about(self, origin: Array) -> GaussianStats:
         """The same statistics measured from another origin, exactly."""

@@ -48,6 +48,12 @@ class KMeansStats(VectorSpace):
     base: float
     origin: Array = frame()
 
+    @property
+    def distant(self) -> bool:
+        """Whether the rows of a cluster lie ten standard deviations from the origin: two digits are lost."""
+        squares = np.divide(self.first**2, self.precision, out=np.zeros(self.first.shape), where=self.precision > 0)
+        return bool((squares.sum(axis=1) > 100 / 101 * self.second).any())
+
     def about(self, origin: Array) -> KMeansStats:
         """The same statistics measured from another origin, exactly."""
         shift = origin - self.origin
