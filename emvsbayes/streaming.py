@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.esteps import Exact
+from emvsbayes.core.gathering import gather
 from emvsbayes.core.schedules import mixed, step_size
 from emvsbayes.core.starts import restarts
 from emvsbayes.fitting import check_request
@@ -98,8 +100,9 @@ class Stream:
         family = begun.family
         chunk_weight = float(data.row_weights.sum())
         turn = len(self.scores)
-        score = family.log_likelihood(self.params, data) / chunk_weight if turn else None
-        stats = family.expect(family.e_step(self.params, data), data, self._about) * (1 / chunk_weight)
+        now = gather(Exact(), family, self.params, data, self._about, turn, keep_q=False)
+        score = now.log_likelihood / chunk_weight if turn and now.log_likelihood is not None else None
+        stats = now.stats * (1 / chunk_weight)
         step = 1.0 if turn == 0 else step_size(turn - 1, self.exponent)
         mean = stats if turn == 0 else mixed(self._mean, stats, step)
         total = mean * (self.weight + chunk_weight)

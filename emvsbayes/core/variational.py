@@ -35,6 +35,9 @@ from emvsbayes.core.trace import Event
 class Conjugate(Protocol):
     """What a family adds for variational Bayes: a frozen dataclass (family, prior, held), its methods pure.
 
+    Where it has one, `accumulate(posterior, data, about)` is the statistics of `e_step` about the parameters `about`,
+    and `log_normaliser`, in one pass; None for data that are not of its kind.
+
     `prior` is proper, its hyperparameters as the family checked them; `held` are the values of the fields that are
     held, which are no part of q(θ). A posterior is a record of the prior's type; the groups of held fields are None.
     """
@@ -99,6 +102,14 @@ class VariationalFamily:
     def expect(self, q: Any, data: Any, about: Any) -> Any:
         """The family's own statistics, measured from the posterior means."""
         return self.family.expect(q, data, self.conjugate.means(about))
+
+    def accumulate(self, params: Any, data: Any, about: Any = None) -> Any:
+        """`expect` of the best q(Z), and `log_likelihood`, in one pass that stores no q; None where there is none."""
+        if not hasattr(self.conjugate, "accumulate"):
+            return None
+        origin = self.conjugate.means(params if about is None else about)
+        found = self.conjugate.accumulate(params, data, origin)  # pyright: ignore[reportAttributeAccessIssue]
+        return None if found is None else (found[0], found[1] - self.conjugate.kl(params))
 
     def m_step(self, stats: Any, params: Any) -> Any:
         """The best q(θ) at this q(Z)."""

@@ -59,7 +59,8 @@ def bernoulli_pass(
     weights: Array,
     labels: Integers | None,
     log_weights: Array,
-    probs: Array,
+    log_p: Array,
+    log_q: Array,
 ) -> tuple[float, Array, Array, Array] | None:
     """Log-likelihood, n (K,), ones and zeros (K, D); None where no route fits.
 
@@ -68,11 +69,9 @@ def bernoulli_pass(
     X : (N, D) in [0, 1], complete where `bits` are None
     bits : ones and, where entries are missing, zeros as bytes (see `kernels.bernoulli`); None of grey levels
     weights, labels, log_weights : (N,), (N,) or None, (K,)
-    probs : (K, D)
+    log_p, log_q : (K, D), logarithms of the probabilities of a one and of a zero, or what stands for them
     """
-    (k, d), known = probs.shape, NONE_KNOWN if labels is None else labels
-    with np.errstate(divide="ignore"):
-        log_p, log_q = np.log(probs), np.log1p(-probs)
+    (k, d), known = log_p.shape, NONE_KNOWN if labels is None else labels
     inner = bool(np.isfinite(log_p).all() and np.isfinite(log_q).all())
     missing = bits is not None and len(bits[1]) > 0
     by_bits, by_products = costs.bernoulli_bits(d, k), costs.bernoulli_products(d, k)
@@ -106,7 +105,14 @@ def bernoulli_pass(
 
 
 def binomial_pass(
-    heads: Array, tosses: Array, base: Array, weights: Array, labels: Integers | None, log_weights: Array, probs: Array
+    heads: Array,
+    tosses: Array,
+    base: Array,
+    weights: Array,
+    labels: Integers | None,
+    log_weights: Array,
+    log_p: Array,
+    log_q: Array,
 ) -> tuple[float, Array, Array, Array]:
     """Log-likelihood, n, heads and tails (K,).
 
@@ -114,11 +120,9 @@ def binomial_pass(
     ----------
     heads, tosses, base : (N,), `base` the log binomial coefficients
     weights, labels, log_weights : (N,), (N,) or None, (K,)
-    probs : (K,)
+    log_p, log_q : (K,), logarithms of the probabilities of heads and of tails, or what stands for them
     """
-    k, known = len(probs), NONE_KNOWN if labels is None else labels
-    with np.errstate(divide="ignore"):
-        log_p, log_q = np.log(probs), np.log1p(-probs)
+    k, known = len(log_p), NONE_KNOWN if labels is None else labels
 
     def rows(start: int, stop: int, *sums: Array) -> float:
         return binomial.sweep(heads, tosses, base, weights, known, log_weights, log_p, log_q, start, stop, *sums)

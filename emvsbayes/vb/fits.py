@@ -102,7 +102,9 @@ class VariationalFit:
         if "components" not in self.family.capabilities:
             raise InputError(f"{self.family.name} has no components, and so no responsibilities.")
         if self.q is None:
-            raise InputError("a fit read from JSON holds no responsibilities; fit the data again.")
+            raise InputError(
+                "a fit read from JSON, or made with record=False, holds no responsibilities; fit the data again."
+            )
         return self.q.responsibilities
 
     @property

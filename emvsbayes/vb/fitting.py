@@ -50,7 +50,8 @@ def variational(
     stop : mapping or Stop
         `tol` (change of the ELBO per observation, 1e-8), `max_passes` (1000), `param_tol` (of hyperparameters).
     record : bool
-        Keep the half-step trace of the best run.
+        Keep the half-step trace of the best run. False is for speed: q(Z) is then not stored where the family has a
+        compiled pass.
 
     Returns
     -------

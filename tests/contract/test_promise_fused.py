@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from cases import CASES, assert_close, assert_identical, blobs, posed, random_params, rows, starting
+from cases import CASES, WITH_PRIOR, assert_close, assert_identical, blobs, posed, random_params, rows, starting
 
 from emvsbayes.core.em import run_em
 from emvsbayes.core.stopping import Stop
@@ -16,9 +16,13 @@ from emvsbayes.core.threads import using_threads
 from emvsbayes.densities.kernels import costs, products
 from emvsbayes.families import FAMILIES
 from emvsbayes.problem import pose
+from emvsbayes.vb.fitting import adapt
 
 NEAR = 1e-12
 FUSED = [name for name, case in CASES.items() if case.family != "linear_evidence"]
+BAYES = {"coins", "gaussian_mixture", "bernoulli_mixture"}  # with a conjugate posterior
+IMPROPER = [name for name in WITH_PRIOR if "only-" in name and CASES[name].family == "gaussian_mixture"]
+VARIATIONAL = [name for name in WITH_PRIOR if CASES[name].family in BAYES and name not in IMPROPER]
 DECLINED = [name for name in FUSED if "grey" in name and "missing" in name]
 
 
@@ -61,6 +65,25 @@ def test_fused_is_explicit(name):
         assert_fused_is_explicit(problem.family, params, problem.data, about)
         if problem.family.name == "kmeans":
             assert_fused_is_explicit(problem.family, params, problem.data, about, hard=True)
+
+
+@pytest.mark.parametrize("name", VARIATIONAL)
+def test_fused_is_explicit_in_variational_bayes(name):
+    problem, prior = posed(name)
+    adapter, data = adapt(problem, prior), problem.data
+    post = adapter.started(starting(name), data)
+    later = adapter.m_step(adapter.expect(adapter.e_step(post, data), data, post), post)
+    if name in DECLINED:
+        assert adapter.accumulate(post, data) is None
+    else:
+        for params, about in [(post, None), (later, None), (later, post)]:
+            assert_fused_is_explicit(adapter, params, data, about)
+
+
+def test_variational_bayes_of_one_latent_has_no_pass_over_rows():
+    problem, prior = posed("linear_evidence-informative")
+    adapter = adapt(problem, prior)
+    assert adapter.accumulate(adapter.started(starting("linear_evidence-informative"), problem.data), problem.data) is None
 
 
 def test_every_family_of_rows_has_one_and_the_other_says_why_not():

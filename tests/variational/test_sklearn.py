@@ -49,7 +49,6 @@ def test_the_same_posterior(covariance, d):
         prior=prior,
         start=start,
         stop={"tol": 0, "max_passes": 3000},
-        record=False,
     )
     post = ours.posterior
     np.testing.assert_allclose(ours.responsibilities, theirs.predict_proba(X), atol=1e-6)

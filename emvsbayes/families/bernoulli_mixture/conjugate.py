@@ -20,7 +20,7 @@ from emvsbayes.core.checks import Array
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import BetaPrior, DirichletPrior
 from emvsbayes.densities import bernoulli, rate_posteriors
-from emvsbayes.families.bernoulli_mixture.em import BernoulliMixture, BernoulliStats
+from emvsbayes.families.bernoulli_mixture.em import BernoulliMixture, BernoulliStats, one_pass
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams, BernoulliPrior
 
 
@@ -51,6 +51,13 @@ class ConjugateBernoulli:
     def e_step(self, post: BernoulliPrior, data: BernoulliData) -> Categorical:
         """r_nk ∝ exp E[ln p(x_n, z_n = k | θ)]."""
         return posterior(self._log_joint(post, data))
+
+    def accumulate(
+        self, post: BernoulliPrior, data: BernoulliData, about: BernoulliParams
+    ) -> tuple[BernoulliStats, float] | None:
+        """The statistics of `e_step`, and `log_normaliser`, in one pass; None as for `BernoulliMixture.accumulate`."""
+        weights, ones, zeros = rate_posteriors.expected_logs((post.probs, post.weights), self.held)
+        return one_pass(data, weights, ones, zeros)
 
     def log_normaliser(self, post: BernoulliPrior, data: BernoulliData) -> float:
         """Σ_n w_n ln Σ_k exp E[ln p(x_n, z_n = k | θ)]."""

@@ -91,17 +91,8 @@ class BernoulliMixture:
         self, params: BernoulliParams, data: BernoulliData, about: BernoulliParams | None = None
     ) -> tuple[BernoulliStats, float] | None:
         """`e_step`, `expect` and `log_likelihood` in one pass; None for grey levels beside missing entries or ln 0."""
-        from emvsbayes.densities.passes import bernoulli_pass  # numba: not for those who only read a fit
-
-        if data.bits is None and data.observed is not None:
-            return None
-        found = bernoulli_pass(
-            data.X, data.bits, data.row_weights, data.labels, log_weights(params.weights), params.probs
-        )
-        if found is None:
-            return None
-        height, n, ones, zeros = found
-        return BernoulliStats(n, ones, zeros), height
+        with np.errstate(divide="ignore"):
+            return one_pass(data, log_weights(params.weights), np.log(params.probs), np.log1p(-params.probs))
 
     def m_step(self, stats: BernoulliStats, params: BernoulliParams) -> BernoulliParams:
         """π_k = n_k / Σ n,  μ_kd = ones_kd / (ones_kd + zeros_kd); an entry never seen keeps its probability."""
@@ -300,3 +291,14 @@ def _principal_axes(data: BernoulliData) -> tuple[Array, Array]:
     centre = filled.mean(axis=0)
     axes = np.linalg.svd(filled - centre, full_matrices=False)[2][:2].T
     return centre, axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+
+
+def one_pass(data: BernoulliData, shares: Array, ones: Array, zeros: Array) -> tuple[BernoulliStats, float] | None:
+    """Statistics and Σ_n w_n ln Σ_k exp ℓ_nk from logs of weights (K,), of ones and of zeros (K, D), or their
+    expectations; None for grey levels beside missing entries or ln 0."""
+    from emvsbayes.densities.passes import bernoulli_pass  # numba: not for those who only read a fit
+
+    if data.bits is None and data.observed is not None:
+        return None
+    found = bernoulli_pass(data.X, data.bits, data.row_weights, data.labels, shares, ones, zeros)
+    return None if found is None else (BernoulliStats(*found[1:]), found[0])

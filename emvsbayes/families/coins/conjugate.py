@@ -17,7 +17,7 @@ import numpy as np
 from emvsbayes.core.checks import Array
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.densities import binomial, rate_posteriors
-from emvsbayes.families.coins.em import Coins, CoinsStats
+from emvsbayes.families.coins.em import Coins, CoinsStats, one_pass
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
 
 
@@ -44,6 +44,10 @@ class ConjugateCoins:
     def e_step(self, post: CoinsPrior, data: CoinsData) -> Categorical:
         """r_nk ∝ exp E[ln p(h_n, z_n = k | θ)]."""
         return posterior(self._log_joint(post, data))
+
+    def accumulate(self, post: CoinsPrior, data: CoinsData, about: CoinsParams) -> tuple[CoinsStats, float]:
+        """The statistics of `e_step`, and `log_normaliser`, in one pass."""
+        return one_pass(data, *rate_posteriors.expected_logs((post.probs, post.weights), self.held))
 
     def log_normaliser(self, post: CoinsPrior, data: CoinsData) -> float:
         """Σ_n w_n ln Σ_k exp E[ln p(h_n, z_n = k | θ)]."""

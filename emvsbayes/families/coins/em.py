@@ -88,13 +88,8 @@ class Coins:
         self, params: CoinsParams, data: CoinsData, about: CoinsParams | None = None
     ) -> tuple[CoinsStats, float]:
         """`e_step`, `expect` and `log_likelihood` in one pass, no responsibilities stored."""
-        from emvsbayes.densities.passes import binomial_pass  # numba: not for those who only read a fit
-
-        base, weights = data.log_coefficients, data.row_weights
-        height, n, heads, tails = binomial_pass(
-            data.heads, data.tosses, base, weights, data.labels, log_weights(params.weights), params.probs
-        )
-        return CoinsStats(n, heads, tails, float(weights @ base)), height
+        with np.errstate(divide="ignore"):
+            return one_pass(data, log_weights(params.weights), np.log(params.probs), np.log1p(-params.probs))
 
     def m_step(self, stats: CoinsStats, params: CoinsParams) -> CoinsParams:
         """π_k = n_k / Σ n,  p_k = heads_k / (heads_k + tails_k); a coin without tosses keeps its probability."""
@@ -265,3 +260,12 @@ class Coins:
     def log_jacobian(self, params: CoinsParams) -> float:
         """ln |∂θ / ∂ free coordinates|, the weights by their first K-1."""
         return rates.log_jacobian(params.weights, params.probs, self.fixed)
+
+
+def one_pass(data: CoinsData, shares: Array, heads: Array, tails: Array) -> tuple[CoinsStats, float]:
+    """Statistics and Σ_n w_n ln Σ_k exp ℓ_nk from logs (K,) of weights, heads and tails, or from their expectations."""
+    from emvsbayes.densities.passes import binomial_pass  # numba: not for those who only read a fit
+
+    base, weights = data.log_coefficients, data.row_weights
+    height, *counts = binomial_pass(data.heads, data.tosses, base, weights, data.labels, shares, heads, tails)
+    return CoinsStats(*counts, float(weights @ base)), height

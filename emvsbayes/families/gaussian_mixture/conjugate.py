@@ -32,7 +32,7 @@ from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPri
 from emvsbayes.core.weights import log_weights
 from emvsbayes.densities import conjugate_draws, conjugate_moments, divergences, gaussian
 from emvsbayes.families.gaussian_mixture import structures
-from emvsbayes.families.gaussian_mixture.em import GaussianMixture, GaussianStats
+from emvsbayes.families.gaussian_mixture.em import GaussianMixture, GaussianStats, one_pass
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianData, GaussianParams, GaussianPrior
 
 
@@ -110,6 +110,11 @@ class ConjugateGaussian:
     def e_step(self, post: GaussianPrior, data: GaussianData) -> Categorical:
         """r_nk ∝ exp E[ln p(x_n, z_n = k | θ)]                                                     (10.46, 10.49)."""
         return posterior(self._log_joint(post, data))
+
+    def accumulate(self, post: GaussianPrior, data: GaussianData, about: GaussianParams) -> tuple[GaussianStats, float]:
+        """The statistics of `e_step`, and `log_normaliser`, in one pass."""
+        means, covariances, bias = self._plug(post)
+        return one_pass(data, self._log_shares(post) + bias, means, covariances, about.means)
 
     def log_normaliser(self, post: GaussianPrior, data: GaussianData) -> float:
         """Σ_n w_n ln Σ_k exp E[ln p(x_n, z_n = k | θ)]."""

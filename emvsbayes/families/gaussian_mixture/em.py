@@ -226,19 +226,8 @@ class GaussianMixture:
         self, params: GaussianParams, data: GaussianData, about: GaussianParams | None = None
     ) -> tuple[GaussianStats, float]:
         """`e_step`, `expect` and `log_likelihood` in one pass, no responsibilities stored."""
-        from emvsbayes.densities.passes import gaussian_pass  # numba: not for those who only read a fit
-
         origin = params.means if about is None else about.means
-        height, n, first, second = gaussian_pass(
-            data.X,
-            data.row_weights,
-            data.labels,
-            log_weights(params.weights),
-            params.means,
-            self._expanded(params),
-            origin,
-        )
-        return GaussianStats(n, n, n, first, second, origin), height
+        return one_pass(data, log_weights(params.weights), params.means, self._expanded(params), origin)
 
     def m_step(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
         """π_k = n_k / Σ n,  μ_k = o_k + first_k / n_k,  Σ from the scatter about μ_k, pooled as the structure says.
@@ -500,3 +489,14 @@ def _named(rows: tuple[int, ...]) -> str:
         return "no row of its own"
     shown = ", ".join(str(row) for row in rows[:8]) + (", …" if len(rows) > 8 else "")
     return f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows ({shown})"
+
+
+def one_pass(
+    data: GaussianData, shares: Array, means: Array, covariances: Array, origin: Array
+) -> tuple[GaussianStats, float]:
+    """Statistics about `origin` and Σ_n w_n ln Σ_k exp(s_k + ln N(x_n | μ_k, Σ_k)), s the `shares` (K,), ln π or what
+    stands for it."""
+    from emvsbayes.densities.passes import gaussian_pass  # numba: not for those who only read a fit
+
+    height, n, first, second = gaussian_pass(data.X, data.row_weights, data.labels, shares, means, covariances, origin)
+    return GaussianStats(n, n, n, first, second, origin), height
