@@ -267,5 +267,5 @@ def one_pass(data: CoinsData, shares: Array, heads: Array, tails: Array) -> tupl
     from emvsbayes.densities.passes import binomial_pass  # numba: not for those who only read a fit
 
     base, weights = data.log_coefficients, data.row_weights
-    height, *counts = binomial_pass(data.heads, data.tosses, base, weights, data.labels, shares, heads, tails)
-    return CoinsStats(*counts, float(weights @ base)), height
+    found = binomial_pass(data.heads, data.tosses, base, weights, data.labels, shares, heads, tails)
+    return CoinsStats(*found[1:], float(weights @ base)), found[0]
