@@ -80,7 +80,7 @@ def counted(row: Row, log_copies: float) -> Row:
 def variational_rows(target: Unconstrained, prior: Any, n_starts: int | None, seed: int) -> list[Row]:
     """ELBO; the bound of q(θ) alone; and that of q(θ) averaged over labellings, where there are several."""
     try:
-        found = variational_problem(target.problem, prior=prior, n_starts=n_starts, record=False, seed=seed)
+        found = variational_problem(target.problem, prior=prior, n_starts=n_starts, seed=seed)
     except InputError as error:
         return [Row("vb", remark=str(error))]
     if target.copies == 1:

@@ -44,11 +44,11 @@ def collapsed(problem: Problem, fit: VariationalFit, *, draws: int = DRAWS, seed
     Raises
     ------
     InputError
-        For a fit read from JSON, which holds no q(Z).
+        For a fit that holds no q(Z): read from JSON, or made without a record.
     """
     whole_number(draws, 2, "draws")
     if fit.q is None:
-        raise InputError("a fit read from JSON holds no q(Z); fit the data again.")
+        raise InputError("a fit read from JSON, or made with record=False, holds no q(Z); fit the data again.")
     rng, family, data = np.random.default_rng(seed), problem.family, problem.data
     conjugate = fit.conjugate
     found = np.empty(draws)

@@ -83,7 +83,9 @@ def test_fused_is_explicit_in_variational_bayes(name):
 def test_variational_bayes_of_one_latent_has_no_pass_over_rows():
     problem, prior = posed("linear_evidence-informative")
     adapter = adapt(problem, prior)
-    assert adapter.accumulate(adapter.started(starting("linear_evidence-informative"), problem.data), problem.data) is None
+    assert (
+        adapter.accumulate(adapter.started(starting("linear_evidence-informative"), problem.data), problem.data) is None
+    )
 
 
 def test_every_family_of_rows_has_one_and_the_other_says_why_not():
