@@ -15,7 +15,7 @@ from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.categorical import weighted_sum
 from emvsbayes.core.sampled_starts import KEPT, STARTS, Searched, sampled_restarts
-from emvsbayes.core.sources import added, is_source, stand_in, total_weight
+from emvsbayes.core.sources import added, chunks_of, is_source, stand_in, total_weight
 from emvsbayes.core.starts import (
     ALL_METHODS,
     METHODS,
@@ -36,6 +36,7 @@ from emvsbayes.sources.note import chunks_read
 from emvsbayes.sources.opening import by_chunks
 
 N_STARTS = 20
+FEW = 10_000  # rows of an explicit E-step, where nobody wants its q
 RANDOM_PASSES = 200  # where q is drawn a run has no end of its own
 
 
@@ -300,8 +301,10 @@ def _certainty(family: Any, params: Any, data: Any) -> float | None:
     return added(data, partial(_certainty_of, family, params))
 
 
-def _certainty_of(family: Any, params: Any, rows: Any) -> float:
-    return weighted_sum(rows.row_weights, family.e_step(params, rows).log_r.max(axis=1))
+def _certainty_of(family: Any, params: Any, data: Any) -> float:
+    """That of the rows of a chunk, fewer at a time: an explicit E-step may hold several N x K x D numbers."""
+    parts = chunks_of(data, FEW)
+    return sum(weighted_sum(rows.row_weights, family.e_step(params, rows).log_r.max(axis=1)) for rows in parts)
 
 
 def settle(

@@ -26,11 +26,12 @@ STARTS, KEPT = 20, 2  # on the sample, and over all rows
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """A search on a sample: its rows, the runs there, and the distinct optima these found."""
+    """A search on a sample: its rows, the runs there, the distinct optima these found, and how many went on."""
 
     rows: int
     starts: int
     optima: int
+    kept: int
 
 
 def sampled_restarts(
@@ -75,4 +76,4 @@ def sampled_restarts(
         missing -= moved.status.usable
     gone_on = {r.index for r in ended}
     others = [replace(r, given_up=r.run.status.usable) for r in found if r.index not in gone_on]
-    return ranked([*ended, *others]), Searched(data.sample.n_rows, n, len(first))
+    return ranked([*ended, *others]), Searched(data.sample.n_rows, n, len(first), len(ended))
