@@ -29,10 +29,14 @@ class ChunksRead:
         if self.starts:
             where = "in memory" if self.sample == self.n_rows else f"on a random sample of {self.sample:,} rows"
             found.append(
-                f"{self.starts} start(s) ran to their end {where}, to distinct optima: {self.optima}; from the best of "
-                f"these {self.kept} run(s) went on over all rows"
+                f"{self.starts} start(s) ran to their end {where}, to {self.optima} distinct optima; {self.kept} of "
+                f"these went on over all rows{_others(self.optima - self.kept)}"
             )
         return found
+
+
+def _others(number: int) -> str:
+    return f", and {number} {'was' if number == 1 else 'were'} given up as worse" if number > 0 else ""
 
 
 def chunks_read(data: Any, searched: Searched | None) -> ChunksRead:
