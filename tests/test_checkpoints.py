@@ -14,7 +14,7 @@ from cases import blobs
 import emvsbayes as eb
 
 START = {"means": [[0.0, 0.0], [2.0, 1.0]]}
-TWENTY = {"tol": 0, "max_passes": 20}
+FORTY = {"tol": 0, "max_passes": 40}
 
 
 class Stops(Exception):
@@ -47,9 +47,9 @@ PLANS = [
     {"start": START},
     {"start": START, "record": False},
     {"start": START, "prior": "default"},
-    {"start": START, "accelerate": "anderson", "stop": TWENTY},
-    {"start": START, "accelerate": "squarem", "record": False},
-    {"start": START, "e_step": "hard", "stop": TWENTY},
+    {"start": START, "accelerate": "anderson", "stop": FORTY},
+    {"start": START, "accelerate": "squarem", "record": False, "stop": FORTY},
+    {"start": START, "e_step": "hard", "stop": FORTY},
     {"start": START, "e_step": "annealed:0.5,7"},
     {"start": START, "e_step": "stochastic", "seed": 3, "stop": {"tol": 0, "max_passes": 24}},
     {"start": START, "m_step": "conditional"},
