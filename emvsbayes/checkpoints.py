@@ -164,11 +164,15 @@ class Keeper:
                 "begun": self.begun,
             }
             beside = self.path.with_name(self.path.name + ".part")
-            with beside.open("w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self.path)
+            try:
+                with beside.open("w", encoding="utf-8") as file:
+                    json.dump(content, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(beside, self.path)
+            except OSError:
+                beside.unlink(missing_ok=True)
+                raise
             self.written = time.monotonic()
             self.took = self.written - begin
 

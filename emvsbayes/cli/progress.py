@@ -74,7 +74,9 @@ class Progress:
         if self.live is None:
             progress(self.line())
         else:
-            self.live.update(self.line())
+            from rich.text import Text
+
+            self.live.update(Text(self.line(), style="dim", no_wrap=True, overflow="ellipsis"))
 
     def line(self) -> str:
         """Where the fit is."""
