@@ -25,12 +25,13 @@ class ChunksRead:
 
     def sentences(self) -> list[str]:
         """For the summary of a fit."""
-        found = [f"{self.n_rows:,} rows of {self.words}, read {self.rows:,} at a time"]
+        found = [f"{self.n_rows:,} rows of {self.words}, read at most {self.rows:,} at a time"]
         if self.starts:
             where = "in memory" if self.sample == self.n_rows else f"on a random sample of {self.sample:,} rows"
             found.append(
-                f"{self.starts} start(s) ran to their end {where}, to {self.optima} distinct optima; {self.kept} of "
-                f"these went on over all rows{_others(self.optima - self.kept)}"
+                f"{self.starts} start(s) ran to their end {where} and found {self.optima} distinct "
+                f"{'optimum' if self.optima == 1 else 'optima'}; {self.kept} went on over all rows"
+                f"{_others(self.optima - self.kept)}"
             )
         return found
 

@@ -29,7 +29,7 @@ def rows(here):
 def test_chunks_are_the_file_read_whole(call, here, rows):
     chunked = call("em", "rows.npy", "--chunk", "700", *GAUSS, "--starts", "2", "--json", "fit.json")
     assert (chunked.exit_code, chunked.stderr) == (0, "")
-    assert "3,000 rows of rows.npy, read 700 at a time" in chunked.stdout
+    assert "3,000 rows of rows.npy, read at most 700 at a time" in chunked.stdout
     fit = eb.Fit.from_json((here / "fit.json").read_text())
     whole = eb.fit("gaussian_mixture", rows, n_components=2, n_starts=2, record=False)
     assert fit.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-10)
