@@ -148,6 +148,7 @@ def fit(
         fixed=fixed,
         labels=labels,
         sample_weight=sample_weight,
+        larger=True,
         chunk=chunk,
         watch=progress,
     )

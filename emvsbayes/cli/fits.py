@@ -58,7 +58,9 @@ def em_command(
         raise InputError(f"--level must be a number between 0 and 1; it is {level:g}.")
     if methods and n_replicates < 2:
         raise InputError(f"--replicates must be at least 2; it is {n_replicates}.")
-    chunk = asked_chunk(data, chunk, schedule)
+    asked, chunk = chunk, asked_chunk(data, chunk, schedule)
+    if chunk is not None and asked is None and not schedule:
+        progress(f"{data} would take more than a quarter of the memory: reading {chunk:,} rows at a time (--chunk)")
     if methods and chunk is not None:
         raise InputError("standard errors need all rows in memory; leave --errors out, or --chunk.")
     model = model_arguments(data, model, chunk)

@@ -9,6 +9,7 @@ from cases import CASES, assert_close, blobs, posed, starting
 import emvsbayes as eb
 from emvsbayes.core.records import record_fields
 from emvsbayes.core.sources import pairwise, plus
+from emvsbayes.core.threads import using_threads
 from emvsbayes.problem import pose
 from emvsbayes.sources.survey import hashed, sample_size
 
@@ -166,6 +167,29 @@ def test_other_axes(accelerate, e_step, tmp_path):
     assert there.log_likelihood == pytest.approx(here.log_likelihood, rel=1e-10)
 
 
+def test_equal_bounds_give_equal_bits(tmp_path):
+    """Whatever brings the rows, and however many threads a pass has."""
+    X, asked = blobs(n=3000, d=3, k=2), {"n_components": 2, "n_starts": 2, "stop": {"tol": 0, "max_passes": 6}}
+    X = np.round(X, 3)
+    fits = [eb.fit("gaussian_mixture", X, chunk=250, record=False, **asked)]
+    with using_threads(1):
+        fits.append(eb.fit("gaussian_mixture", npy(X, "abc", tmp_path), chunk=250, **asked))
+    pq.write_table(pa.table({name: X[:, i] for i, name in enumerate("abc")}), tmp_path / "rows.parquet")
+    for source in (memory_map(X, "abc", tmp_path), tmp_path / "rows.parquet", lambda: iter(np.split(X, 12))):
+        fits.append(eb.fit("gaussian_mixture", source, chunk=250, **asked))
+    for fit in fits[1:]:
+        assert fit.log_likelihood == fits[0].log_likelihood
+        for name, value in record_fields(fit.params).items():
+            assert np.array_equal(value, getattr(fits[0].params, name))
+    other = eb.fit("gaussian_mixture", memory_map(X, "abc", tmp_path), chunk=251, **asked)
+    assert other.log_likelihood == pytest.approx(fits[0].log_likelihood, rel=1e-12)
+
+
+def test_only_fit_reads_blocks():
+    with pytest.raises(eb.InputError, match="blocks of rows are read by fit and by Stream; give all rows at once here"):
+        eb.select("gaussian_mixture", lambda: iter([blobs()]), "1:2")
+
+
 def test_labels_and_weights_as_columns_and_as_maps(tmp_path):
     X, rng = blobs(n=200), np.random.default_rng(3)
     weights, labels = (
@@ -193,10 +217,10 @@ def test_labels_and_weights_as_columns_and_as_maps(tmp_path):
 def test_float32_stays_float32(tmp_path):
     X = blobs(n=100).astype(np.float32)
     np.save(tmp_path / "single.npy", X)
-    problem = pose("gaussian_mixture", tmp_path / "single.npy", n_components=2, chunk=30)
+    problem = pose("gaussian_mixture", tmp_path / "single.npy", n_components=2, larger=True, chunk=30)
     assert {chunk.X.dtype for chunk in problem.data.chunks()} == {np.dtype(np.float32)}
     pq.write_table(pa.table({"a": X[:, 0], "b": X[:, 1]}), tmp_path / "single.parquet")
-    problem = pose("gaussian_mixture", tmp_path / "single.parquet", n_components=2, chunk=30)
+    problem = pose("gaussian_mixture", tmp_path / "single.parquet", n_components=2, larger=True, chunk=30)
     assert {chunk.X.dtype for chunk in problem.data.chunks()} == {np.dtype(np.float32)}
 
 
@@ -204,7 +228,9 @@ def test_the_sample_does_not_depend_on_chunks(tmp_path):
     """And is spread evenly over the rows: the mean number of n drawn of N is (N - 1) / 2, its variance known."""
     X = np.arange(60_000.0)[:, None] % 1000
     X = np.c_[X, np.random.default_rng(0).normal(size=60_000)]
-    problems = [pose("kmeans", npy(X, None, tmp_path), n_components=2, chunk=rows) for rows in (60_000, 7_001)]
+    problems = [
+        pose("kmeans", npy(X, None, tmp_path), n_components=2, larger=True, chunk=rows) for rows in (60_000, 7_001)
+    ]
     one, other = (problem.data for problem in problems)
     assert one.sample.n_rows == sample_size(2) == 20_000
     assert np.array_equal(one.sample.X, other.sample.X)
