@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -19,8 +19,7 @@ from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
 from emvsbayes.problem import read_settings
 from emvsbayes.sources.note import ChunksRead
-from emvsbayes.sources.opening import as_reader, by_chunks
-from emvsbayes.sources.record import read_block
+from emvsbayes.sources.opening import records_of
 from emvsbayes.tables import Table, as_table
 
 
@@ -159,22 +158,12 @@ class Fit:
         self._require_components()
         if chunk is None:
             return self._responsibilities(self._read(X))
-        return (self._responsibilities(rows) for rows in self._chunks(X, chunk))
+        every = records_of(X, FAMILIES[self.family.name].data, chunk, self.columns)
+        return (self._responsibilities(rows) for rows in every)
 
     def _responsibilities(self, data: Any) -> Array:
         q = self.family.e_step(self.params, data)
         return (q.hardened() if self.e_step == "hard" else q).responsibilities
-
-    def _chunks(self, X: Any, chunk: int) -> Iterator[Any]:
-        """The rows of X as data records of so many rows."""
-        whole_number(chunk, 1, "chunk")
-        reader = as_reader(X) if by_chunks(X, chunk) else as_reader(np.asarray(X))
-        if self.columns and set(self.columns) <= set(reader.columns):
-            reader = as_reader(reader, self.columns)
-        elif self.columns and len(self.columns) != len(reader.columns):
-            raise InputError(f"the fit has {len(self.columns)} columns; {reader.words} has {len(reader.columns)}.")
-        record = FAMILIES[self.family.name].data
-        return (read_block(record, block, reader.columns, reader.words) for block in reader.blocks(chunk))
 
     def _require_components(self) -> None:
         if "components" not in self.family.capabilities:
@@ -189,8 +178,9 @@ class Fit:
         if chunk is not None:
             if "rowwise" not in self.family.capabilities:
                 raise InputError(self.family.absent["rowwise"])
-            parts = [(self.family.log_likelihood(self.params, c), c.row_weights.sum()) for c in self._chunks(X, chunk)]
-            return float(sum(height for height, _ in parts) / sum(weight for _, weight in parts))
+            every = records_of(X, FAMILIES[self.family.name].data, chunk, self.columns)
+            parts = [(self.family.log_likelihood(self.params, rows), rows.n_rows) for rows in every]
+            return float(sum(height for height, _ in parts) / sum(n_rows for _, n_rows in parts))
         data = self._read(X)
         if shared := getattr(self.family, "log_predictive", None):
             if self.q is None:

@@ -7,7 +7,7 @@ A chunk at a time is what is done for iterables of blocks and for readers, alway
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from emvsbayes.sources.delimited import csv_rows
 from emvsbayes.sources.iterables import is_iterable_of_blocks, iterable_rows
 from emvsbayes.sources.npy import MappedRows, npy_rows
 from emvsbayes.sources.parquet import parquet_rows
+from emvsbayes.sources.record import read_block
 
 CHUNK = 200_000  # rows, where nobody says
 READERS = {".npy": npy_rows, ".parquet": parquet_rows, ".csv": csv_rows}
@@ -100,6 +101,17 @@ def as_reader(
     if labels is None and sample_weight is None and kept == tuple(reader.columns):
         return reader
     return Beside(reader, kept, labels, sample_weight)
+
+
+def records_of(X: Any, record: Any, chunk: int, columns: Sequence[str] = ()) -> Iterator[Any]:
+    """The rows of X as data records of at most `chunk` rows, once; with these columns, by name where X has names."""
+    whole_number(chunk, 1, "chunk")
+    reader = as_reader(X) if by_chunks(X, chunk) else MappedRows(np.asarray(X), "the data")
+    if columns and set(columns) <= set(reader.columns):
+        reader = as_reader(reader, columns)
+    elif columns and len(columns) != len(reader.columns):
+        raise InputError(f"the fit has {len(columns)} columns; {reader.words} has {len(reader.columns)}.")
+    return (read_block(record, block, tuple(reader.columns), reader.words) for block in reader.blocks(chunk))
 
 
 def _reader(X: Any) -> Any:
