@@ -14,6 +14,7 @@ import pytest
 
 import emvsbayes as eb
 from emvsbayes.cli import progress
+from emvsbayes.sources import opening
 
 GAUSS = ["-f", "gaussian_mixture", "-k", "2"]
 
@@ -69,6 +70,19 @@ def test_refusals(call, rows, words, message):
     assert done.exit_code == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_file_larger_than_the_memory_would_like(call, here, rows, monkeypatch):
+    monkeypatch.setattr(opening, "SHARE", 1e-9)
+    done = call("em", "rows.npy", *GAUSS, "--starts", "1")
+    said = "rows.npy would take more than a quarter of the memory: reading 200,000 rows at a time (--chunk)"
+    assert (done.exit_code, done.stderr.strip()) == (0, said)
+    assert "3,000 rows of rows.npy, read at most 200,000 at a time" in done.stdout
+    assert eb.fit("gaussian_mixture", "rows.npy", n_components=2, n_starts=1).chunks.rows == 200_000
+    mapped = np.load(here / "rows.npy", mmap_mode="r")
+    assert eb.fit("gaussian_mixture", mapped, n_components=2, n_starts=1).chunks.words == "the memory map"
+    refused = call("em", "rows.npy", *GAUSS, "--errors", "louis")
+    assert refused.exit_code == 2
 
 
 SLOW = """
