@@ -21,6 +21,7 @@ from emvsbayes.sources.iterables import is_iterable_of_blocks, iterable_rows
 from emvsbayes.sources.npy import MappedRows, npy_rows
 from emvsbayes.sources.parquet import parquet_rows
 from emvsbayes.sources.record import read_block
+from emvsbayes.tables import is_file
 
 CHUNK = 200_000  # rows, where nobody says
 READERS = {".npy": npy_rows, ".parquet": parquet_rows, ".csv": csv_rows}
@@ -46,9 +47,9 @@ def by_chunks(X: Any, chunk: int | None) -> bool:
         return True
     if isinstance(X, str | Path):
         suffix = Path(X).suffix.lower()
-        if chunk is not None and suffix not in READERS and Path(X).is_file():
+        if chunk is not None and suffix not in READERS and is_file(X):
             raise InputError(f"{X} cannot be read a chunk at a time; convert it to .npy, .parquet or .csv.")
-        return suffix in READERS and Path(X).is_file() and (chunk is not None or _large(_size(Path(X), suffix)))
+        return suffix in READERS and is_file(X) and (chunk is not None or _large(_size(Path(X), suffix)))
     return isinstance(X, np.memmap) and X.ndim <= 2 and (chunk is not None or _large(X.nbytes))
 
 
@@ -119,7 +120,7 @@ def _reader(X: Any) -> Any:
         return X
     if isinstance(X, str | Path):
         path = Path(X)
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{path} does not exist or is not a file; check the path.")
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
@@ -133,6 +134,6 @@ def _beside(value: Any, reader: Any) -> Any:
     """Labels or weights: None, the name of a column, or an array (N,), a memory map where it is a file."""
     if value is None or (isinstance(value, str) and value in reader.columns):
         return value
-    if isinstance(value, str | Path) and Path(value).suffix == ".npy" and Path(value).is_file():
+    if isinstance(value, str | Path) and Path(value).suffix == ".npy" and is_file(value):
         return np.load(value, mmap_mode="r")
     return value if isinstance(value, str) or hasattr(value, "shape") else np.asarray(value)

@@ -92,19 +92,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the backgro
 passed = progress.Progress.passed
 def slowly(self, passes, objective):
     passed(self, passes, objective)
-    time.sleep(0.1)
+    time.sleep(0.2)
 progress.Progress.passed = slowly
 main(sys.argv[1:])
 """
 
 
+def passes_of(path):
+    return json.loads(path.read_text())["begun"].get("start 0", {}).get("passes", 0)
+
+
 def test_an_interruption_leaves_the_checkpoint_and_a_sentence(call, here, rows):
-    words = ["em", "rows.npy", "--chunk", "700", *GAUSS, "--starts", "1", "--tol", "0", "--max-passes", "40"]
+    words = ["em", "rows.npy", "--chunk", "700", *GAUSS, "--starts", "1", "--tol", "0", "--max-passes", "60"]
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW, *words, "--checkpoint", "fit.ckpt"], stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while not ((here / "fit.ckpt").exists() and '"passes": 4' in (here / "fit.ckpt").read_text()):
+    while not ((here / "fit.ckpt").exists() and passes_of(here / "fit.ckpt") >= 2):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
@@ -113,7 +117,7 @@ def test_an_interruption_leaves_the_checkpoint_and_a_sentence(call, here, rows):
     last = stderr.strip().splitlines()[-1]
     assert last.startswith("Interrupted in start 0, after pass ")
     assert last.endswith("fit.ckpt holds the fit so far, and the same command goes on from there.")
-    assert json.loads((here / "fit.ckpt").read_text())["begun"]["start 0"]["passes"] >= 4
+    assert 2 <= passes_of(here / "fit.ckpt") < 60
     goes_on = call(*words, "--checkpoint", "fit.ckpt", "--json", "on.json")
     whole = call(*words, "--json", "whole.json")
     assert goes_on.stdout == whole.stdout
