@@ -57,7 +57,8 @@ class Restart:
     """One start among several and where it led.
 
     `optimum` numbers the distinct optima from the best (0) down; singular and non-finite runs have -1, and so have runs
-    that were given up after a short run: they had not reached one.
+    that were given up after a short run: they had not reached one. Those given up after a run on the sample of a source
+    (`core.sampled_starts`) have the scores of the sample, which are no scores of all rows.
     """
 
     index: int
