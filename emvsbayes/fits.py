@@ -9,15 +9,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, real_array, whole_number
+from emvsbayes.core.checks import Array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import plain, record_fields
+from emvsbayes.core.runs import run_from_dict, run_to_dict
 from emvsbayes.core.starts import SHORT_PASSES, Restart
 from emvsbayes.core.stopping import Stop
-from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
+from emvsbayes.core.trace import Event, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
 from emvsbayes.problem import read_settings
+from emvsbayes.sources.note import ChunksRead
+from emvsbayes.sources.opening import records_of
 from emvsbayes.tables import Table, as_table
 
 
@@ -37,6 +40,7 @@ class Fit:
     prior : the prior record, or None for maximum likelihood
     total_weight : sum of the sample weights (N where there are none)
     certainty : Σ_n w_n ln max_k r_nk at `params`, r the exact posterior; None without components or density
+    chunks : how data larger than memory were read, and searched for starts; None of data in memory
     """
 
     family: Any
@@ -49,6 +53,7 @@ class Fit:
     columns: tuple[str, ...] = field(default=(), repr=False)
     plan: Plan = field(default_factory=Plan)
     certainty: float | None = None
+    chunks: ChunksRead | None = None
 
     @property
     def e_step(self) -> str:
@@ -146,21 +151,37 @@ class Fit:
                 )
         return self.params
 
-    def predict(self, X: Any) -> Array:
-        """Responsibilities (M, K) of the components for new data; one-hot under a hard E-step."""
+    def predict(self, X: Any, *, chunk: int | None = None) -> Any:
+        """Responsibilities (M, K) of the components for new data; one-hot under a hard E-step.
+
+        With `chunk`, an iterator of them for so many rows at a time, of whatever `fit` reads so.
+        """
         self._require_components()
-        q = self.family.e_step(self.params, self._read(X))
+        if chunk is None:
+            return self._responsibilities(self._read(X))
+        every = records_of(X, FAMILIES[self.family.name].data, chunk, self.columns)
+        return (self._responsibilities(rows) for rows in every)
+
+    def _responsibilities(self, data: Any) -> Array:
+        q = self.family.e_step(self.params, data)
         return (q.hardened() if self.e_step == "hard" else q).responsibilities
 
     def _require_components(self) -> None:
         if "components" not in self.family.capabilities:
             raise InputError(f"{self.family.name} has no components, and so no responsibilities.")
 
-    def log_score(self, X: Any) -> float:
+    def log_score(self, X: Any, *, chunk: int | None = None) -> float:
         """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible.
 
-        Where one latent is shared by all rows, as the weights of a regression, ln p(t | x, training data, params).
+        Where one latent is shared by all rows, as the weights of a regression, ln p(t | x, training data, params). With
+        `chunk`, so many rows are read at a time, of whatever `fit` reads so.
         """
+        if chunk is not None:
+            if "rowwise" not in self.family.capabilities:
+                raise InputError(self.family.absent["rowwise"])
+            every = records_of(X, FAMILIES[self.family.name].data, chunk, self.columns)
+            parts = [(self.family.log_likelihood(self.params, rows), rows.n_rows) for rows in every]
+            return float(sum(height for height, _ in parts) / sum(n_rows for _, n_rows in parts))
         data = self._read(X)
         if shared := getattr(self.family, "log_predictive", None):
             if self.q is None:
@@ -225,6 +246,7 @@ class Fit:
         lines = [
             f"{self.family.name}, {components}{kind}",
             self._status_sentence(),
+            *([] if self.chunks is None else self.chunks.sentences()),
             *self._scores(),
             f"{self.passes} passes; still to gain: "
             + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
@@ -242,6 +264,9 @@ class Fit:
 
     def _given_up(self) -> str:
         """How many starts were given up after a short run, and the passes of all; empty where none was."""
+        if self.chunks is not None and self.chunks.starts:
+            count = len(self.restarts) - sum(r.given_up for r in self.restarts)
+            return f", {count} of them over all rows"
         count = sum(r.given_up for r in self.restarts)
         passes = sum(r.run.passes for r in self.restarts)
         return f", {count} given up after {SHORT_PASSES} passes, {passes:g} passes in all" if count else ""
@@ -283,14 +308,15 @@ class Fit:
             "columns": list(self.columns),
             "plan": plain(self.plan),
             "certainty": self.certainty,
-            "fit": _run_to_dict(self.run),
+            "chunks": None if self.chunks is None else plain(self.chunks),
+            "fit": run_to_dict(self.run),
             "restarts": [
                 {
                     "index": r.index,
                     "how": r.how,
                     "optimum": r.optimum,
                     "given_up": r.given_up,
-                    **_run_to_dict(r.run),
+                    **run_to_dict(r.run),
                 }
                 for r in self.restarts
             ],
@@ -317,10 +343,10 @@ class Fit:
             family = twin.family(n_components=k, fixed=frozenset(raw["fixed"]), **chosen)
             prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
             found = [
-                Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"], r["given_up"])
+                Restart(r["index"], r["how"], run_from_dict(r, twin.record(family)), r["optimum"], r["given_up"])
                 for r in raw["restarts"]
             ]
-            best = _run_from_dict(raw["fit"], twin.record(family))
+            best = run_from_dict(raw["fit"], twin.record(family))
             if best.status.usable:  # a collapsed fit keeps what it had
                 family.check_params(best.params)
             return cls(
@@ -334,53 +360,9 @@ class Fit:
                 tuple(raw["columns"]),
                 Plan(**raw["plan"]),
                 raw["certainty"],
+                ChunksRead(**raw["chunks"]) if raw.get("chunks") else None,
             )
         except InputError as error:
             raise InputError(f"this fit cannot be used: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
-
-
-def _run_to_dict(run: Run) -> dict[str, Any]:
-    return {
-        "status": run.status.name,
-        "stopped_by": run.stopped_by,
-        "remaining": run.remaining,
-        "passes": run.passes,
-        "log_likelihood": _or_null(run.log_likelihood),
-        "log_prior": run.log_prior,
-        "elbo": run.elbo,
-        "params": plain(run.params),
-        "start": plain(run.start),
-        "events": [plain(event) for event in run.events],
-        "trace": [{name: _or_null(value) for name, value in plain(step).items()} for step in run.trace],
-    }
-
-
-def _or_null(value: Any) -> Any:
-    """None for NaN, which is no JSON: a score that a model without density does not have."""
-    return None if value != value else value
-
-
-def _or_nan(value: Any) -> Any:
-    return float("nan") if value is None else value
-
-
-def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
-    def record(values: Mapping[str, Any]) -> Any:
-        return params(**{name: real_array(value, name) for name, value in values.items()})
-
-    return Run(
-        start=record(raw["start"]),
-        params=record(raw["params"]),
-        q=None,
-        log_likelihood=_or_nan(raw["log_likelihood"]),
-        log_prior=raw["log_prior"],
-        status=Status[raw["status"]],
-        passes=raw["passes"],
-        trace=Trace(tuple(HalfStep(**{name: _or_nan(value) for name, value in step.items()}) for step in raw["trace"])),
-        events=tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"]),
-        stopped_by=raw["stopped_by"],
-        remaining=raw["remaining"],
-        elbo=raw["elbo"],
-    )

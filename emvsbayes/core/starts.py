@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.categorical import clamp_labels, posterior
 from emvsbayes.core.protocol import Family
+from emvsbayes.core.sources import stand_in
 from emvsbayes.core.stopping import Stop
 from emvsbayes.core.threads import processors, using_threads
 from emvsbayes.core.trace import Run, Status, Trace
@@ -55,7 +57,8 @@ class Restart:
     """One start among several and where it led.
 
     `optimum` numbers the distinct optima from the best (0) down; singular and non-finite runs have -1, and so have runs
-    that were given up after a short run: they had not reached one.
+    that were given up after a short run: they had not reached one. Those given up after a run on the sample of a source
+    (`core.sampled_starts`) have the scores of the sample, which are no scores of all rows.
     """
 
     index: int
@@ -147,6 +150,11 @@ def read_starts(value: Any) -> tuple[int, int | None]:
     return numbers[0], numbers[1] if len(numbers) == 2 else None
 
 
+def named_run(name: str, family: Family, data: Any, start: Any, **options: Any) -> Run:
+    """`run_em`; nobody asks for the name of a run."""
+    return run_em(family, data, start, **options)
+
+
 def restarts(
     family: Family,
     data: Any,
@@ -161,13 +169,14 @@ def restarts(
     stop: Stop | None = None,
     keep: int | None = None,
     n_jobs: int = 1,
+    run: Callable[..., Run] = named_run,
 ) -> list[Restart]:
     """`n` runs without a trace, best first.
 
     `options` are keywords of `run_em`. `given` starting values are the first start; `complete` puts held values into
     drawn ones. Each start has a child of `seed` of its own, so that the first ten of twenty starts are those of a call
     with ten. With `keep` the runs are short ones first, and so many go on. `n_jobs` threads share the runs; the result
-    does not depend on their number.
+    does not depend on their number. `run` is `run_em` with a name for each run in front, for who keeps account of them.
     """
     stop = stop or Stop()
     options = {"prior": prior, "record": False, **(options or {})}
@@ -178,12 +187,13 @@ def restarts(
             how, start = "given", given
         else:
             how = methods[index % len(methods)]
-            start = complete(family.init(data, np.random.default_rng(child), how))
+            start = complete(family.init(stand_in(data), np.random.default_rng(child), how))
         limit = stop if keep is None else shortened(stop)
-        return Restart(index, how, run_em(family, data, start, stop=limit, **options))
+        return Restart(index, how, run(f"start {index}", family, data, start, stop=limit, **options))
 
     def on(restart: Restart) -> Restart:
-        return replace(restart, run=go_on(family, data, restart.run, stop, **options))
+        key = f"start {restart.index} goes on"
+        return replace(restart, run=go_on(family, data, restart.run, stop, run=partial(run, key), **options))
 
     found = _shared(first, list(enumerate(np.random.SeedSequence(seed).spawn(n))), n_jobs)
     return ranked(found if keep is None else _best_go_on(found, keep, lambda some: _shared(on, some, n_jobs)))
@@ -194,23 +204,23 @@ def shortened(stop: Stop) -> Stop:
     return replace(stop, max_passes=min(SHORT_PASSES, stop.max_passes))
 
 
-def go_on(family: Family, data: Any, run: Run, stop: Stop, **options: Any) -> Run:
-    """The run continued to its end from where a short run stood; its passes and half-steps count from the first.
+def go_on(family: Family, data: Any, short: Run, stop: Stop, run: Callable[..., Run] = run_em, **options: Any) -> Run:
+    """The run continued to its end from where a short one stood; its passes and half-steps count from the first.
 
     A run that ended for another reason than its number of passes is returned as it is.
     """
-    left = int(stop.max_passes - run.passes)
-    if run.status is not Status.MAX_PASSES or left <= 0:
-        return run
-    rest = run_em(family, data, run.params, stop=replace(stop, max_passes=left), **options)
-    before = max(len(run.trace) - 1, 0)  # the closing E half-step of one is the opening one of the other
-    later = [replace(step, passes=step.passes + run.passes) for step in rest.trace.half_steps[1:]]
+    left = int(stop.max_passes - short.passes)
+    if short.status is not Status.MAX_PASSES or left <= 0:
+        return short
+    rest = run(family, data, short.params, stop=replace(stop, max_passes=left), **options)
+    before = max(len(short.trace) - 1, 0)  # the closing E half-step of one is the opening one of the other
+    later = [replace(step, passes=step.passes + short.passes) for step in rest.trace.half_steps[1:]]
     events = [replace(e, half_step=e.half_step + before) if e.half_step >= 0 else e for e in rest.events]
     return replace(
         rest,
-        start=run.start,
-        passes=run.passes + rest.passes,
-        trace=Trace((*run.trace.half_steps, *later)),
+        start=short.start,
+        passes=short.passes + rest.passes,
+        trace=Trace((*short.trace.half_steps, *later)),
         events=tuple(events),
     )
 
