@@ -17,6 +17,7 @@ from emvsbayes.core.latents.categorical import weighted_sum
 from emvsbayes.core.starts import (
     ALL_METHODS,
     METHODS,
+    Share,
     go_on,
     methods_of,
     read_starts,
@@ -52,6 +53,7 @@ def fit(
     stop: Mapping[str, Any] | Stop | None = None,
     record: bool | str = True,
     seed: int = 0,
+    client: Any = None,
 ) -> Fit:
     """Fit a latent-variable model with EM.
 
@@ -99,6 +101,10 @@ def fit(
         for speed: without a trace q need not be stored, and `Fit.q` is None where the family has a compiled pass.
     seed : int
         Of the starts, and of a q that is drawn.
+    client : distributed.Client
+        Every start is a task on the workers of a Dask cluster, and the data travel to each worker once; see
+        `emvsbayes.workers`. Workers on machines of one kind return what one thread here does, to the bit; processors
+        that differ, to rounding.
 
     Returns
     -------
@@ -132,7 +138,17 @@ def fit(
         record=record,
         seed=seed,
         n_jobs=n_jobs,
+        share=shared_over(client),
     )
+
+
+def shared_over(client: Any) -> Share | None:
+    """Who does the work of several starts: the workers of a client where there is one."""
+    if client is None:
+        return None
+    from emvsbayes.workers.tasks import share_over
+
+    return share_over(client)
 
 
 def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:
@@ -160,6 +176,7 @@ def fit_problem(
     record: bool | str = True,
     seed: int = 0,
     n_jobs: int = 1,
+    share: Share | None = None,
 ) -> Fit:
     """`fit` for a problem that is already posed; `prior` is a record or None."""
     methods, given, n, keep = check_request(problem, prior=prior, start=start, n_starts=n_starts, seed=seed)
@@ -168,7 +185,7 @@ def fit_problem(
     random = getattr(plan.gather(problem.family), "random", False)
     stop = stop or (Stop(max_passes=RANDOM_PASSES) if random else Stop())
     check_plan(problem, plan, stop, keep)
-    problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs)
+    problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, share=share)
     family, data = problem.family, problem.data
     options = {**plan.options(family), "prior": prior}
     once = n == 1 and keep is None  # a single run is recorded as it goes
@@ -184,6 +201,7 @@ def fit_problem(
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
+        share=None if once else share,
     )
     best = found[0].run
     found = [replace(restart, run=restart.run.without_trace()) for restart in found]
@@ -223,6 +241,7 @@ def settle(
     stop: Stop | None = None,
     seed: int = 0,
     n_jobs: int = 1,
+    share: Share | None = None,
 ) -> Problem:
     """The problem with every setting that is learned once and then held, such as the variance of K-means.
 
@@ -245,6 +264,7 @@ def settle(
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
+        share=share,
     )
     return replace(problem, family=settled(found[0].run.params, problem.data))
 

@@ -1,0 +1,74 @@
+"""One function of shared data and many jobs, over the workers of a cluster: how restarts are shared.
+
+    function(data, job_1), function(data, job_2), …
+
+The data travel once to every worker, each job is a task, and results come back in the order of the jobs, whoever
+finished first. A task whose worker dies is done again: by Dask where the data are still somewhere, and by the loop here
+where the last copy of them died with the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.threads import using_threads
+from emvsbayes.workers.clients import checked_client, n_workers, share_of_threads, wait_for_one
+from emvsbayes.workers.wire import Parcel, packed, unpacked
+
+ATTEMPTS = 5  # rounds in which tasks lost with their workers are given out again
+
+
+def share_over(client: Any) -> Callable[[Callable[[Any, Any], Any], Any, Sequence[Any]], list[Any]]:
+    """A `core.starts.Share` that gives the jobs to the workers of a client."""
+    client = checked_client(client)
+
+    def share(function: Callable[[Any, Any], Any], data: Any, jobs: Sequence[Any]) -> list[Any]:
+        return run_tasks(client, function, data, jobs)
+
+    return share
+
+
+def run_tasks(client: Any, function: Callable[[Any, Any], Any], data: Any, jobs: Sequence[Any]) -> list[Any]:
+    """`function(data, job)` of every job, in order.
+
+    Raises
+    ------
+    InputError
+        Where workers die again and again; and whatever the function raises.
+    """
+    from distributed import KilledWorker
+
+    work, found = packed(function), dict[int, Any]()
+    lost: Exception | None = None
+    for _ in range(ATTEMPTS):
+        missing = [index for index in range(len(jobs)) if index not in found]
+        if not missing:
+            break
+        wait_for_one(client)
+        try:
+            [held] = client.scatter([Parcel(data)], broadcast=True, hash=False)
+            shares = (len(missing), n_workers(client))
+            futures = {i: client.submit(_task, work, held, packed(jobs[i]), *shares, pure=False) for i in missing}
+        except (CancelledError, TimeoutError, OSError) as error:  # the worker that was to hold the data is gone
+            lost = error
+            continue
+        for index, future in futures.items():
+            try:
+                found[index] = unpacked(future.result())
+            except (CancelledError, KilledWorker) as error:
+                lost = error
+    if len(found) < len(jobs):
+        raise InputError(
+            f"workers died while {len(jobs) - len(found)} of {len(jobs)} tasks ran, {ATTEMPTS} times in a row "
+            f"({type(lost).__name__}); give them more memory, or look into their logs."
+        )
+    return [found[index] for index in range(len(jobs))]
+
+
+def _task(work: bytes, data: Parcel, job: bytes, tasks: int, workers: int) -> bytes:
+    """On a worker: the function, with this task's share of the worker's threads."""
+    with using_threads(share_of_threads(tasks, workers)):
+        return packed(unpacked(work)(data.record, unpacked(job)))
