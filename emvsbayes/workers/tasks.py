@@ -9,7 +9,7 @@ where the last copy of them died with the worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -32,40 +32,49 @@ def share_over(client: Any) -> Callable[[Callable[[Any, Any], Any], Any, Sequenc
 
 
 def run_tasks(client: Any, function: Callable[[Any, Any], Any], data: Any, jobs: Sequence[Any]) -> list[Any]:
-    """`function(data, job)` of every job, in order.
+    """`function(data, job)` of every job, in order; see `tasks_done`."""
+    found = dict(tasks_done(client, function, data, jobs))
+    return [found[index] for index in range(len(jobs))]
+
+
+def tasks_done(
+    client: Any, function: Callable[[Any, Any], Any], data: Any, jobs: Sequence[Any]
+) -> Iterator[tuple[int, Any]]:
+    """The number of each job and `function(data, job)`, as they are done.
 
     Raises
     ------
     InputError
         Where workers die again and again; and whatever the function raises.
     """
-    from distributed import KilledWorker
+    from distributed import KilledWorker, as_completed
 
-    work, found = packed(function), dict[int, Any]()
+    work, missing = packed(function), set(range(len(jobs)))
     lost: Exception | None = None
     for _ in range(ATTEMPTS):
-        missing = [index for index in range(len(jobs)) if index not in found]
         if not missing:
-            break
+            return
         wait_for_one(client)
         try:
-            [held] = client.scatter([Parcel(data)], broadcast=True, hash=False)
-            shares = (len(missing), n_workers(client))
-            futures = {i: client.submit(_task, work, held, packed(jobs[i]), *shares, pure=False) for i in missing}
+            held = Parcel(None) if data is None else client.scatter([Parcel(data)], broadcast=True, hash=False)[0]
         except (CancelledError, TimeoutError, OSError) as error:  # the worker that was to hold the data is gone
             lost = error
             continue
-        for index, future in futures.items():
+        shares = (len(missing), n_workers(client))
+        futures = {client.submit(_task, work, held, packed(jobs[i]), *shares, pure=False): i for i in sorted(missing)}
+        for future in as_completed(futures, loop=client.loop):
             try:
-                found[index] = unpacked(future.result())
+                result = unpacked(future.result())
             except (CancelledError, KilledWorker) as error:
                 lost = error
-    if len(found) < len(jobs):
+                continue
+            missing.remove(futures[future])
+            yield futures[future], result
+    if missing:
         raise InputError(
-            f"workers died while {len(jobs) - len(found)} of {len(jobs)} tasks ran, {ATTEMPTS} times in a row "
+            f"workers died while {len(missing)} of {len(jobs)} tasks ran, {ATTEMPTS} times in a row "
             f"({type(lost).__name__}); give them more memory, or look into their logs."
         )
-    return [found[index] for index in range(len(jobs))]
 
 
 def _task(work: bytes, data: Parcel, job: bytes, tasks: int, workers: int) -> bytes:
