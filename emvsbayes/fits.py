@@ -18,6 +18,7 @@ from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
 from emvsbayes.problem import read_settings
+from emvsbayes.sources.note import ChunksRead
 from emvsbayes.tables import Table, as_table
 
 
@@ -37,6 +38,7 @@ class Fit:
     prior : the prior record, or None for maximum likelihood
     total_weight : sum of the sample weights (N where there are none)
     certainty : Σ_n w_n ln max_k r_nk at `params`, r the exact posterior; None without components or density
+    chunks : how data larger than memory were read, and searched for starts; None of data in memory
     """
 
     family: Any
@@ -49,6 +51,7 @@ class Fit:
     columns: tuple[str, ...] = field(default=(), repr=False)
     plan: Plan = field(default_factory=Plan)
     certainty: float | None = None
+    chunks: ChunksRead | None = None
 
     @property
     def e_step(self) -> str:
@@ -225,6 +228,7 @@ class Fit:
         lines = [
             f"{self.family.name}, {components}{kind}",
             self._status_sentence(),
+            *([] if self.chunks is None else self.chunks.sentences()),
             *self._scores(),
             f"{self.passes} passes; still to gain: "
             + ("unknown" if self.run.remaining is None else f"about {self.run.remaining:.1g} nats"),
@@ -242,6 +246,9 @@ class Fit:
 
     def _given_up(self) -> str:
         """How many starts were given up after a short run, and the passes of all; empty where none was."""
+        if self.chunks is not None and self.chunks.starts:
+            count = len(self.restarts) - sum(r.given_up for r in self.restarts)
+            return f", {count} of them over all rows"
         count = sum(r.given_up for r in self.restarts)
         passes = sum(r.run.passes for r in self.restarts)
         return f", {count} given up after {SHORT_PASSES} passes, {passes:g} passes in all" if count else ""
@@ -283,14 +290,15 @@ class Fit:
             "columns": list(self.columns),
             "plan": plain(self.plan),
             "certainty": self.certainty,
-            "fit": _run_to_dict(self.run),
+            "chunks": None if self.chunks is None else plain(self.chunks),
+            "fit": run_to_dict(self.run),
             "restarts": [
                 {
                     "index": r.index,
                     "how": r.how,
                     "optimum": r.optimum,
                     "given_up": r.given_up,
-                    **_run_to_dict(r.run),
+                    **run_to_dict(r.run),
                 }
                 for r in self.restarts
             ],
@@ -317,10 +325,10 @@ class Fit:
             family = twin.family(n_components=k, fixed=frozenset(raw["fixed"]), **chosen)
             prior = raw["prior"] and twin.prior.read({k: v for k, v in raw["prior"].items() if v is not None})
             found = [
-                Restart(r["index"], r["how"], _run_from_dict(r, twin.record(family)), r["optimum"], r["given_up"])
+                Restart(r["index"], r["how"], run_from_dict(r, twin.record(family)), r["optimum"], r["given_up"])
                 for r in raw["restarts"]
             ]
-            best = _run_from_dict(raw["fit"], twin.record(family))
+            best = run_from_dict(raw["fit"], twin.record(family))
             if best.status.usable:  # a collapsed fit keeps what it had
                 family.check_params(best.params)
             return cls(
@@ -334,6 +342,7 @@ class Fit:
                 tuple(raw["columns"]),
                 Plan(**raw["plan"]),
                 raw["certainty"],
+                ChunksRead(**raw["chunks"]) if raw.get("chunks") else None,
             )
         except InputError as error:
             raise InputError(f"this fit cannot be used: {error}") from None
@@ -341,7 +350,8 @@ class Fit:
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
 
 
-def _run_to_dict(run: Run) -> dict[str, Any]:
+def run_to_dict(run: Run) -> dict[str, Any]:
+    """A run without its q as plain values."""
     return {
         "status": run.status.name,
         "stopped_by": run.stopped_by,
@@ -366,7 +376,9 @@ def _or_nan(value: Any) -> Any:
     return float("nan") if value is None else value
 
 
-def _run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
+def run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
+    """The inverse of `run_to_dict`, with parameters of this type."""
+
     def record(values: Mapping[str, Any]) -> Any:
         return params(**{name: real_array(value, name) for name, value in values.items()})
 

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from emvsbayes.checkpoints import Keeper
 from emvsbayes.core.checks import whole_number
-from emvsbayes.core.chunked import ROWS, chunks_of
-from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.categorical import weighted_sum
+from emvsbayes.core.sampled_starts import KEPT, STARTS, Searched, sampled_restarts
+from emvsbayes.core.sources import added, is_source, stand_in, total_weight
 from emvsbayes.core.starts import (
     ALL_METHODS,
     METHODS,
+    Restart,
     Share,
     go_on,
     methods_of,
+    named_run,
     read_starts,
     restarts,
     shortened,
 )
 from emvsbayes.core.stopping import Stop
+from emvsbayes.core.trace import Run
 from emvsbayes.fits import Fit
 from emvsbayes.plan import Plan, read_plan
 from emvsbayes.problem import Problem, pose
+from emvsbayes.sources.note import chunks_read
+from emvsbayes.sources.opening import by_chunks
 
 N_STARTS = 20
 RANDOM_PASSES = 200  # where q is drawn a run has no end of its own
@@ -51,7 +58,10 @@ def fit(
     schedule: str | None = None,
     accelerate: str | None = None,
     stop: Mapping[str, Any] | Stop | None = None,
-    record: bool | str = True,
+    record: bool | str | None = None,
+    chunk: int | None = None,
+    checkpoint: Any = None,
+    progress: Any = None,
     seed: int = 0,
     client: Any = None,
 ) -> Fit:
@@ -62,6 +72,9 @@ def fit(
     family : str or Family
         A name in `emvsbayes.FAMILIES`, or a family object.
     X : array (N,) or (N, D), DataFrame, path, or mapping of the family's data fields
+        Or data larger than memory: a path (`.npy`, `.parquet`, `.csv`) or memory map with `chunk`, a function that
+        returns a new iterator of blocks of rows, an object that can be iterated again and again, or a reader
+        (`emvsbayes.sources`). Blocks are arrays, DataFrames or mappings of columns, each at most a chunk in memory.
     n_components : int
         K.
     settings : mapping
@@ -74,7 +87,9 @@ def fit(
         hierarchical; see `emvsbayes.core.starts`.
     n_starts : int or str
         20 by default; 1 for a start that draws nothing. "20:5" runs 20 starts for 20 passes each and the 5 best to
-        the end.
+        the end. Of data larger than memory, "20:5" runs 20 starts to their end on a sample of at most 20 000 rows, and
+        the 5 best of their distinct optima over all rows; "20:2" is the default then, and a plain number asks for so
+        many runs over all rows.
     n_jobs : int
         Threads that share the starts; the result does not depend on it. 1 by default: measured on two busy cores, a
         second thread took between 0.7 and 1.3 times as long as none.
@@ -98,7 +113,16 @@ def fit(
         `emvsbayes.core.stopping`.
     record : bool or "blocks"
         Keep the half-step trace of the best run; "blocks" scores every block of an incremental schedule too. False is
-        for speed: without a trace q need not be stored, and `Fit.q` is None where the family has a compiled pass.
+        for speed: without a trace q need not be stored, and `Fit.q` is None where the family has a compiled pass. By
+        default True, and False for data larger than memory, which a trace would read four times as often.
+    chunk : int
+        Read the data so many rows at a time: the memory of the fit is that of one chunk. 200 000 by default where the
+        data do not come in memory, or a file would take more than a quarter of it.
+    checkpoint : path
+        After each pass write where the fit stands to this file; where it is there already, and is of the same data and
+        settings, the fit goes on from it. See `emvsbayes.checkpoints`.
+    progress : object with `rows(n)` and `passed(passes, objective)`
+        Told of rows read and passes done, such as `emvsbayes.cli.progress.Progress`.
     seed : int
         Of the starts, and of a q that is drawn.
     client : distributed.Client
@@ -119,6 +143,7 @@ def fit(
     ----------
     Dempster, Laird and Rubin (1977), JRSS B 39, 1-38.
     """
+    chunk, schedule = read_chunk(chunk, schedule, X)
     problem = pose(
         family,
         X,
@@ -127,7 +152,11 @@ def fit(
         fixed=fixed,
         labels=labels,
         sample_weight=sample_weight,
+        chunk=chunk,
+        watch=progress,
     )
+    if is_source(problem.data):
+        schedule = f"chunked:{problem.data.rows}"
     return fit_problem(
         problem,
         prior=problem.prior(prior),
@@ -139,6 +168,8 @@ def fit(
         seed=seed,
         n_jobs=n_jobs,
         share=shared_over(client),
+        checkpoint=checkpoint,
+        progress=progress,
     )
 
 
@@ -149,6 +180,27 @@ def shared_over(client: Any) -> Share | None:
     from emvsbayes.workers.tasks import share_over
 
     return share_over(client)
+
+
+def read_chunk(chunk: int | None, schedule: str | None, X: Any) -> tuple[int | None, str | None]:
+    """Rows of a chunk and the schedule, where one of them says both; raises where they disagree."""
+    if chunk is not None:
+        whole_number(chunk, 1, "chunk")
+        if schedule not in (None, "chunked", f"chunked:{chunk}"):
+            raise InputError(
+                f"chunk={chunk} reads so many rows at a time, in the schedule chunked:{chunk}; leave the schedule "
+                f"{schedule!r} out."
+            )
+        return chunk, f"chunked:{chunk}"
+    if not by_chunks(X, None):
+        return None, schedule
+    name, _, rows = (schedule or "chunked").partition(":")
+    if name != "chunked":
+        raise InputError(
+            f"data that are read a chunk at a time are fitted in the schedule chunked:ROWS; leave the schedule "
+            f"{schedule!r} out."
+        )
+    return (int(rows), schedule) if rows.isdecimal() and int(rows) > 0 else (None, schedule)
 
 
 def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:
@@ -173,42 +225,57 @@ def fit_problem(
     e_step: str | None = None,
     plan: Plan | None = None,
     stop: Stop | None = None,
-    record: bool | str = True,
+    record: bool | str | None = None,
     seed: int = 0,
     n_jobs: int = 1,
     share: Share | None = None,
+    checkpoint: Any = None,
+    progress: Any = None,
 ) -> Fit:
     """`fit` for a problem that is already posed; `prior` is a record or None."""
+    sourced = is_source(problem.data)
+    record = (not sourced) if record is None else record
     methods, given, n, keep = check_request(problem, prior=prior, start=start, n_starts=n_starts, seed=seed)
     whole_number(n_jobs, 1, "n_jobs")
     plan = plan or read_plan(problem, e_step=e_step, seed=seed)
+    if keep is not None and n_starts is None and not _steady(problem, plan):  # an annealed run begins anew on all rows
+        n, keep = KEPT, None
     random = getattr(plan.gather(problem.family), "random", False)
     stop = stop or (Stop(max_passes=RANDOM_PASSES) if random else Stop())
     check_plan(problem, plan, stop, keep)
-    problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, share=share)
+    keeper = Keeper(checkpoint, progress)
+    keeper.open(
+        problem, plan, stop, prior=prior, given=given, methods=methods, record=record, starts=(n, keep), seed=seed
+    )
+    problem = settle(
+        problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, run=keeper.run, share=share
+    )
     family, data = problem.family, problem.data
     options = {**plan.options(family), "prior": prior}
     once = n == 1 and keep is None  # a single run is recorded as it goes
-    found = restarts(
-        family,
-        data,
+    found, searched = searched_restarts(
+        problem,
         n,
         seed,
         given=given,
         methods=methods,
-        complete=problem.hold,
-        options={**options, "record": record} if once else options,
+        plan=plan,
+        prior=prior,
+        record=record if once else False,
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
         share=None if once else share,
+        run=keeper.run,
     )
     best = found[0].run
     found = [replace(restart, run=restart.run.without_trace()) for restart in found]
     if record and not once:  # the same run once more, with its trace
         options["record"] = record
-        best = run_em(family, data, best.start, stop=stop if keep is None else shortened(stop), **options)
-        best = best if keep is None else go_on(family, data, best, stop, **options)
+        short = keep is not None and not sourced
+        best = keeper.run("recorded", family, data, best.start, stop=shortened(stop) if short else stop, **options)
+        if short:
+            best = go_on(family, data, best, stop, run=partial(keeper.run, "recorded, going on"), **options)
         found[0] = replace(found[0], run=best.without_trace())  # equal to rounding; the table shows this one
     return Fit(
         family,
@@ -217,10 +284,42 @@ def fit_problem(
         prior,
         stop,
         seed,
-        float(data.row_weights.sum()),
+        total_weight(data),
         tuple(getattr(data, "columns", ())),
         plan,
         _certainty(family, best.params, data),
+        chunks_read(data, searched) if sourced else None,
+    )
+
+
+def searched_restarts(
+    problem: Problem,
+    n: int,
+    seed: int,
+    *,
+    plan: Plan,
+    prior: Any = None,
+    record: bool | str = False,
+    keep: int | None = None,
+    run: Callable[..., Run] = named_run,
+    share: Share | None = None,
+    **more: Any,
+) -> tuple[list[Restart], Searched | None]:
+    """Restarts over the data; of a source with `keep`, on its sample first. `more` are keywords of both.
+
+    Others may `share` runs over rows in memory, of which `run` then keeps no account.
+    """
+    family, data = problem.family, problem.data
+    more["complete"] = problem.hold
+    options = {**plan.options(family), "prior": prior, "record": record}
+    if not is_source(data):
+        run = run if share is None else named_run
+        return restarts(family, data, n, seed, options=options, keep=keep, run=run, share=share, **more), None
+    if keep is None:
+        return restarts(family, data, n, seed, options=options, run=run, **more), None
+    on_sample = {**replace(plan, schedule="batch").options(family), "prior": prior}
+    return sampled_restarts(
+        family, data, n, keep, seed, on_sample=on_sample, options=options, run=run, share=share, **more
     )
 
 
@@ -228,9 +327,11 @@ def _certainty(family: Any, params: Any, data: Any) -> float | None:
     """Σ_n w_n ln max_k r_nk, with r = p(Z | X, θ) even where the E-step chose another q; a chunk of rows at a time."""
     if not {"components", "density"} <= family.capabilities:
         return None
-    return sum(
-        weighted_sum(rows.row_weights, family.e_step(params, rows).log_r.max(axis=1)) for rows in chunks_of(data, ROWS)
-    )
+    return added(data, partial(_certainty_of, family, params))
+
+
+def _certainty_of(family: Any, params: Any, rows: Any) -> float:
+    return weighted_sum(rows.row_weights, family.e_step(params, rows).log_r.max(axis=1))
 
 
 def settle(
@@ -242,6 +343,7 @@ def settle(
     seed: int = 0,
     n_jobs: int = 1,
     share: Share | None = None,
+    run: Callable[..., Run] = named_run,
 ) -> Problem:
     """The problem with every setting that is learned once and then held, such as the variance of K-means.
 
@@ -252,19 +354,22 @@ def settle(
     if settled is None or not getattr(problem.family, "unsettled", False):
         return problem
     methods, given, n, keep = check_request(problem, start=start, n_starts=n_starts, seed=seed)
-    found = restarts(
-        problem.family,
-        problem.data,
+    plan, posed = read_plan(problem, e_step=problem.twin.e_step), problem
+    if is_source(problem.data):
+        plan = replace(plan, schedule=f"chunked:{problem.data.rows}")
+        posed = replace(problem, family=problem.family.interim(problem.data.sample))
+    found, _ = searched_restarts(
+        posed,
         n,
         seed,
         given=given,
         methods=methods,
-        complete=problem.hold,
-        options={"schedule": schedule_of(problem, problem.twin.e_step)},
+        plan=plan,
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
         share=share,
+        run=lambda name, *args, **options: run(f"{name}, for the variance", *args, **options),
     )
     return replace(problem, family=settled(found[0].run.params, problem.data))
 
@@ -276,7 +381,7 @@ def schedule_of(problem: Problem, e_step: str | None = None) -> Any:
 
 def check_plan(problem: Problem, plan: Plan, stop: Stop, keep: int | None) -> None:
     """Raise where the plan does not go with short runs first, or with Aitken's estimate."""
-    steady = plan.gather(problem.family).monotone and getattr(problem.family, "schedule", None) is None
+    steady = _steady(problem, plan)
     if keep is not None and not steady:
         raise InputError(
             "short runs that go on later need an E-step and a schedule whose bound never falls; "
@@ -287,6 +392,11 @@ def check_plan(problem: Problem, plan: Plan, stop: Stop, keep: int | None) -> No
             "stop.aitken reads the rate of plain EM from its last two gains, which these E-steps, schedules or "
             "accelerations do not keep; leave it out."
         )
+
+
+def _steady(problem: Problem, plan: Plan) -> bool:
+    """Whether a run may stop and go on later."""
+    return plan.gather(problem.family).monotone and getattr(problem.family, "schedule", None) is None
 
 
 def check_request(
@@ -308,12 +418,14 @@ def check_request(
         methods = (start,)
     elif start is not None:
         given = problem.start(start.params_for(problem.family) if isinstance(start, Fit) else start)
+    if n_starts is None and is_source(problem.data):
+        n_starts = f"{STARTS}:{KEPT}" if given is None and not _draws_nothing(problem, start) else 1
     if n_starts is None:
         n_starts = N_STARTS if given is None and not _draws_nothing(problem, start) else 1
     n, keep = read_starts(n_starts)
     whole_number(seed, 0, "seed")
     if prior is not None:
-        data = problem.data
+        data = stand_in(problem.data)
         problem.family.pseudo_stats(
             prior, given or problem.hold(problem.family.init(data, np.random.default_rng(0), "random_rows"))
         )
@@ -323,4 +435,4 @@ def check_request(
 def _draws_nothing(problem: Problem, start: Any) -> bool:
     """Whether every start would be the same one."""
     alike = getattr(problem.family, "starts_alike", None)
-    return alike is not None and isinstance(start, str) and alike(start, problem.data)
+    return alike is not None and isinstance(start, str) and alike(start, stand_in(problem.data))

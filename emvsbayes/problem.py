@@ -17,8 +17,12 @@ from numpy.typing import ArrayLike
 from emvsbayes.core.checks import real_array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
+from emvsbayes.core.sources import stand_in
 from emvsbayes.core.twin import Free, Twin
+from emvsbayes.core.weights import labels_among
 from emvsbayes.families import FAMILIES
+from emvsbayes.sources.opening import CHUNK, as_reader, by_chunks
+from emvsbayes.sources.record import open_source
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Problem:
         if isinstance(value, str):
             if value != "default":
                 raise unknown("prior", value, ["default"])
-            return self.family.default_prior(self.data)
-        return self.family.check_prior(self.twin.prior.read(value), self.data)
+            return self.family.default_prior(stand_in(self.data))
+        return self.family.check_prior(self.twin.prior.read(value), stand_in(self.data))
 
     def start(self, value: Any) -> Any:
         """A mapping or a record of parameters, as checked parameters with held fields at their held values."""
@@ -49,7 +53,7 @@ class Problem:
         for name in value:
             if name not in self.fields:
                 raise unknown("field in start:", name, self.fields)
-        params = self.family.complete_start({**value, **self.held}, self.data)
+        params = self.family.complete_start({**value, **self.held}, stand_in(self.data))
         if self.data.labels is None:
             self._refuse_equal_components(params)
         return params
@@ -75,7 +79,7 @@ class Problem:
     def random_params(self, seed: int, spread: float = 0.3) -> Any:
         """Parameters in general position: a random start, moved by normal noise in its free coordinates."""
         rng = np.random.default_rng(seed)
-        start = self.hold(self.family.init(self.data, rng, "random_rows"))
+        start = self.hold(self.family.init(stand_in(self.data), rng, "random_rows"))
         centre = self.family.to_vector(start)
         return self.family.from_vector(centre + spread * rng.normal(size=centre.size), start)
 
@@ -93,8 +97,10 @@ def pose(
     fixed: Mapping[str, Any] | None = None,
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    chunk: int | None = None,
+    watch: Any = None,
 ) -> Problem:
-    """A `Problem` from what users write.
+    """A `Problem` from what users write; data larger than memory are surveyed, in one pass that `watch` is told of.
 
     Raises
     ------
@@ -111,20 +117,39 @@ def pose(
         if field not in known_fields:
             raise unknown("fixed field", field, known_fields)
 
-    data = twin.data.read(X, labels, sample_weight)
-    built.check(data)
+    if by_chunks(X, chunk):
+        require_rowwise(built)
+        reader = as_reader(X, labels=labels, sample_weight=sample_weight)
+        data = open_source(reader, twin.data, chunk or CHUNK, watch)
+        labels_among(data.surveyed.largest_label, k)
+    else:
+        data = twin.data.read(X, labels, sample_weight)
+    built.check(stand_in(data))
     if resolved := getattr(built, "resolved", None):  # what it takes from the training data becomes a setting
         built = resolved(data)
     problem = Problem(twin, built, data, {field: real_array(value, field) for field, value in held.items()})
     if held:  # every held value is checked against the others, once
-        neutral = built.init(data, np.random.default_rng(0), "k-means++")
-        completed = built.complete_start({**record_fields(neutral), **problem.held}, data)
+        neutral = built.init(stand_in(data), np.random.default_rng(0), "k-means++")
+        completed = built.complete_start({**record_fields(neutral), **problem.held}, stand_in(data))
         problem = replace(problem, held={field: getattr(completed, field) for field in held})
     return problem
 
 
 def _with_fields(held: Mapping[str, Any], params: Any) -> Any:
     return replace(params, **held) if held else params
+
+
+def require_rowwise(family: Any) -> None:
+    """Raise where statistics do not add up over rows that come a chunk at a time."""
+    if "rowwise" not in family.capabilities:
+        raise InputError(
+            f"{family.name} cannot be fitted a chunk at a time; give all rows in memory. {family.absent['rowwise']}"
+        )
+    if getattr(family, "schedule", None) is not None:
+        raise InputError(
+            f"this method of {family.name} takes its rows one by one, in an order of its own; use the method batch for "
+            "data that are read a chunk at a time."
+        )
 
 
 def require_twin(problem: Problem) -> None:

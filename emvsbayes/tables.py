@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, row_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.images import idx_columns, is_idx, unpack
 
@@ -28,12 +28,14 @@ class Table:
     """Named columns of equal length, each an array of numbers or of text.
 
     `source` names where they came from in messages; `first_line` is the line of the file that holds row 0, or None.
+    `whole` are the columns as the one array (N, D) that they came as, where nobody will change it afterwards; or None.
     """
 
     columns: tuple[str, ...]
     values: tuple[np.ndarray, ...]
     source: str = "the data"
     first_line: int | None = None
+    whole: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -46,7 +48,10 @@ class Table:
                 raise InputError(f"column {name!r} is named twice; name it once.")
             if name not in self.columns:
                 raise unknown(f"column of {self.source}:", name, self.columns)
-        return replace(self, columns=tuple(names), values=tuple(self.values[self.columns.index(n)] for n in names))
+        if tuple(names) == self.columns:
+            return self
+        values = tuple(self.values[self.columns.index(n)] for n in names)
+        return replace(self, columns=tuple(names), values=values, whole=None)
 
     def to_csv(self) -> str:
         """The table as CSV text, numbers to the last digit."""
@@ -61,6 +66,8 @@ class Table:
         """
         if self.n_rows == 0:
             raise InputError(f"{self.source} holds no rows; give at least one row of numbers.")
+        if self.whole is not None and self.whole.dtype in (np.float64, *((np.float32,) if single else ())):
+            return self.whole
         if single and all(values.dtype == np.float32 for values in self.values):
             return np.column_stack(self.values)
         return np.column_stack([self._column(n, v) for n, v in zip(self.columns, self.values, strict=True)])
@@ -77,7 +84,7 @@ class Table:
             except (TypeError, ValueError, OverflowError):
                 line = "" if self.first_line is None else f", line {self.first_line + row} of the file"
                 raise InputError(
-                    f"column {name!r} of {self.source} holds text ({cell!r} at row {row}{line}); "
+                    f"column {name!r} of {self.source} holds text ({cell!r} at row {row_number(row)}{line}); "
                     "name the numeric columns to use, or recode it."
                 ) from None
         return out
@@ -184,7 +191,7 @@ def _read_csv(path: Path) -> Table:
             raise InputError(
                 f"the cells of {path} seem to be separated by {name} ({header[0]!r}); separate them by commas."
             )
-    if all(_is_number(cell) or cell.lower() in MISSING for cell in header) and any(map(_is_number, header)):
+    if all(is_number(cell) or cell.lower() in MISSING for cell in header) and any(map(is_number, header)):
         header = [f"x{i}" for i in range(len(header))]
     else:
         rows = rows[1:]
@@ -206,7 +213,7 @@ def _read_csv(path: Path) -> Table:
     )
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:

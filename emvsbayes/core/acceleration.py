@@ -22,12 +22,15 @@ Numer. Anal. 49, 1715-1735; Henderson and Varadhan (2019), JCGS 28, 834-846 (the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from emvsbayes.core.checks import Array
 from emvsbayes.core.protocol import Expectation, Family, Schedule
+from emvsbayes.core.records import plain
+from emvsbayes.core.resuming import params_of
 from emvsbayes.core.scoring import Scorer
 
 RIDGE = 1e-5  # singular values of ΔF below this share of the largest are damped
@@ -155,6 +158,17 @@ class Leaper:
         if self.leapt:
             self.x = guess
         return Leap(guess, following, memory, self.leapt)
+
+    def remembered(self) -> dict[str, Any]:
+        """What the next guess depends on, JSON-ready."""
+        return {"x": plain(self.x), "leapt": self.leapt, "accelerator": plain(vars(self.accelerator))}
+
+    def recall(self, remembered: Mapping[str, Any], like: Any) -> None:
+        """The inverse of `remembered`, for parameters of the type of `like`."""
+        self.x, self.leapt = params_of(remembered["x"], like), remembered["leapt"]
+        for name, value in remembered["accelerator"].items():
+            steps = isinstance(value, list)
+            setattr(self.accelerator, name, [np.array(step) for step in value] if steps else value)
 
     def _guess(self, params: Any, moved: Any, now: Expectation) -> Any:
         """Parameters to try in the place of `moved`; None where none are proposed, or none that are parameters."""

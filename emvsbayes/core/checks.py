@@ -5,7 +5,9 @@ Records call these once, in `__post_init__`; behind that boundary the code trust
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,22 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SUM_TOLERANCE = 1e-8  # how far weights may be from adding to 1
+_before: ContextVar[int | None] = ContextVar("rows before this part", default=None)
+
+
+@contextmanager
+def part_of_rows(start: int) -> Iterator[None]:
+    """What is read here are the rows from number `start` on, and not all: messages name rows by their own number."""
+    token = _before.set(start)
+    try:
+        yield
+    finally:
+        _before.reset(token)
+
+
+def row_number(row: Any) -> int:
+    """The number of a row of these data among all rows, counted from 0."""
+    return int(row) + (_before.get() or 0)
 
 
 def real_array(value: ArrayLike, name: str, *, ndim: int | None = None) -> Array:
@@ -29,20 +47,21 @@ def real_array(value: ArrayLike, name: str, *, ndim: int | None = None) -> Array
         raise InputError(f"{name} must have {ndim} axes; it has shape {array.shape}.")
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        at = f" at position {where}" if where else ""
+        at = f" at position {(row_number(where[0]), *where[1:])}" if where else ""
         raise InputError(f"{name} is {array[where]}{at}; it must be a finite number.")
     return array
 
 
 def finite_rows(array: Array, columns: Sequence[str], name: str) -> None:
     """Raise at the first NaN or infinite entry of an (N, D) array, by row and column."""
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = np.argwhere(~finite)
         row, column = bad[0]
         kind = "missing (NaN)" if np.isnan(array[row, column]) else "infinite"
         rest = f" ({len(bad)} such entries in all)" if len(bad) > 1 else ""
         raise InputError(
-            f"{name} is {kind} at row {row} (counted from 0), column {columns[column]!r}{rest}; "
+            f"{name} is {kind} at row {row_number(row)} (counted from 0), column {columns[column]!r}{rest}; "
             "fill it or drop the row."
         )
 
@@ -109,8 +128,10 @@ def row_weights(value: ArrayLike | None, n: int) -> Array:
         return np.ones(n)
     weights = shaped(real_array(value, "sample_weight", ndim=1), (n,), "sample_weight")
     if (weights < 0).any():
-        raise InputError(f"sample_weight must not be negative; row {int(np.argmin(weights))} has {weights.min():g}.")
-    if weights.sum() == 0:
+        raise InputError(
+            f"sample_weight must not be negative; row {row_number(np.argmin(weights))} has {weights.min():g}."
+        )
+    if weights.sum() == 0 and _before.get() is None:
         raise InputError("sample_weight is zero in every row; nothing is left to fit.")
     return weights
 

@@ -25,8 +25,10 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.core.esteps import Exact
 from emvsbayes.core.msteps import m_steps
 from emvsbayes.core.protocol import Family, Schedule
+from emvsbayes.core.resuming import State, Watch
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.scoring import FALL, Scorer
+from emvsbayes.core.sources import total_weight
 from emvsbayes.core.stopping import Stop as Stop
 from emvsbayes.core.stopping import still_to_gain
 from emvsbayes.core.trace import Run, Status, Trace
@@ -46,6 +48,8 @@ def run_em(
     accelerate: str | None = None,
     stop: Stop | None = None,
     record: bool | str = True,
+    watch: Watch | None = None,
+    resume: State | None = None,
 ) -> Run:
     """Climb from `start` until a rule of `stop` is met, a component collapses, or passes run out.
 
@@ -59,6 +63,8 @@ def run_em(
     record : False keeps no half-steps and, where the family has a compiled pass (`core.gathering`), no q, for speed;
         every other field of the result is the same to rounding. "blocks" also scores every block of an incremental
         schedule, at the price of a pass each.
+    watch : told of the state after every whole pass (`core.resuming`)
+    resume : such a state of the same run, to go on from; under batch and chunked schedules
 
     Returns
     -------
@@ -72,15 +78,26 @@ def run_em(
     schedule = _recording(schedule or Batch(), record)
     scorer = Scorer(family, data, prior, bool(record))
     leaper = None if accelerate is None else Leaper(ACCELERATORS[accelerate](), family, data, schedule, scorer, start)
-    params, memory = start, schedule.start(family, data)
+    memory = schedule.start(family, data)
     moving = getattr(schedule, "moving", None)  # a schedule may know that a pass that gained nothing was not the last
     a_pass = getattr(schedule, "sweeps_a_pass", 1)
     path = _Path(family, stop.max_passes) if getattr(schedule, "random", False) else None
 
-    now, memory = schedule.sweep(family, params, memory)
-    objective = scorer.closed(0, params, now)
-    total_weight = data.row_weights.sum()
-    sweeps, passes, events, stopped_by, remaining, last_gain = 0, 0, (), "", None, np.inf
+    if resume is None:
+        params, sweeps, passes, last_gain = start, 0, 0, np.inf
+        now, memory = schedule.sweep(family, params, memory)
+        objective = scorer.closed(0, params, now)
+    else:
+        params, sweeps, passes, last_gain = resume.params, resume.sweeps, resume.passes, resume.last_gain
+        now, memory = schedule.sweep(family, params, _at_turn(schedule, memory, resume.turn))
+        objective = resume.objective
+        scorer.steps, scorer.seen = list(resume.steps), resume.seen
+        if path is not None and resume.path is not None:
+            path.length, path.sum = resume.path
+        if leaper is not None and resume.leaper is not None:
+            leaper.recall(resume.leaper, params)
+    weight = total_weight(data)
+    events, stopped_by, remaining = (), "", None
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
     before = params  # at the end of the last whole pass
 
@@ -125,7 +142,7 @@ def run_em(
         elif following.final and not (moving and moving(now, following, gain)):
             stopped_by = stop.reason(
                 gain if schedule.monotone else abs(gain),
-                total_weight,
+                weight,
                 *((family.to_vector(before), family.to_vector(moved)) if stop.param_tol else (None, None)),
                 remaining,
             )
@@ -133,6 +150,12 @@ def run_em(
         params, now, objective, before = moved, following, new_objective, moved
         if path is not None:
             path.add(passes, params)
+        if watch is not None:
+            turn = schedule.turn(memory) if hasattr(schedule, "turn") else sweeps  # pyright: ignore
+            mean = None if path is None else (path.length, path.sum)
+            held = None if leaper is None else leaper.remembered()
+            steps = tuple(scorer.steps)
+            watch.passed(State(params, int(passes), sweeps, turn, objective, last_gain, steps, scorer.seen, mean, held))
 
     if path is not None and path.length >= SHORTEST_PATH and status is Status.MAX_PASSES:
         params = path.average(params)
@@ -168,6 +191,13 @@ def _recording(schedule: Any, record: bool | str) -> Schedule:
     if record == "blocks" and hasattr(schedule, "score_blocks"):
         return replace(schedule, score_blocks=True)
     return replace(schedule, keep_q=False) if not record and hasattr(schedule, "keep_q") else schedule
+
+
+def _at_turn(schedule: Any, memory: Any, turn: int) -> Any:
+    """The memory of a schedule that has only to know how many sweeps there were."""
+    if not hasattr(schedule, "resumed"):
+        raise InputError("only batch and chunked schedules go on from a checkpoint; leave the checkpoint out.")
+    return schedule.resumed(memory, turn)
 
 
 def _passes(sweeps: int, a_pass: int) -> int | float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -19,6 +19,19 @@ def take_rows(data: Any, rows: Any) -> Any:
     n = data.n_rows
     per_row = {f.name: v for f in fields(data) if isinstance(v := getattr(data, f.name), np.ndarray) and len(v) == n}
     return replace(data, **{name: value[rows] for name, value in per_row.items()})
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """The rows of several data records, in their order, as one record."""
+    own = getattr(type(parts[0]), "joined", None)
+    return stacked(parts) if own is None else own(parts)
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """The same where every field is either there in all parts or in none."""
+    first, n = parts[0], parts[0].n_rows
+    names = [f.name for f in fields(first) if isinstance(v := getattr(first, f.name), np.ndarray) and len(v) == n]
+    return replace(first, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def plain(value: Any) -> Any:

@@ -63,6 +63,14 @@ class Batch:
         """The memory before a sweep that renews q in every row, as each does."""
         return memory
 
+    def turn(self, memory: Any) -> int:
+        """The number of the last sweep, counted from 0."""
+        return memory[1] - 1
+
+    def resumed(self, memory: Any, turn: int) -> Any:
+        """The memory before the sweep of this number."""
+        return memory[0], turn, memory[2]
+
     def sweep(self, family: Family, params: Any, memory: Any) -> tuple[Expectation, Any]:
         """One E-step over every row."""
         data, turn, bounds = memory

@@ -40,6 +40,7 @@ from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.latents.categorical import clamp_labels, posterior
 from emvsbayes.core.protocol import Family
+from emvsbayes.core.sources import stand_in
 from emvsbayes.core.stopping import Stop
 from emvsbayes.core.threads import processors, using_threads
 from emvsbayes.core.trace import Run, Status, Trace
@@ -152,6 +153,11 @@ def read_starts(value: Any) -> tuple[int, int | None]:
     return numbers[0], numbers[1] if len(numbers) == 2 else None
 
 
+def named_run(name: str, family: Family, data: Any, start: Any, **options: Any) -> Run:
+    """`run_em`; nobody asks for the name of a run."""
+    return run_em(family, data, start, **options)
+
+
 def restarts(
     family: Family,
     data: Any,
@@ -167,13 +173,15 @@ def restarts(
     keep: int | None = None,
     n_jobs: int = 1,
     share: Share | None = None,
+    run: Callable[..., Run] = named_run,
 ) -> list[Restart]:
     """`n` runs without a trace, best first.
 
     `options` are keywords of `run_em`. `given` starting values are the first start; `complete` puts held values into
     drawn ones. Each start has a child of `seed` of its own, so that the first ten of twenty starts are those of a call
     with ten. With `keep` the runs are short ones first, and so many go on. `n_jobs` threads share the runs, or `share`
-    gives them to others; the result does not depend on who does a run.
+    gives them to others; the result does not depend on who does a run. `run` is `run_em` with a name for each run in
+    front, for who keeps account of them; one that others are to call can be pickled.
     """
     stop = stop or Stop()
     options = {"prior": prior, "record": False, **(options or {})}
@@ -184,12 +192,13 @@ def restarts(
             how, start = "given", given
         else:
             how = methods[index % len(methods)]
-            start = complete(family.init(data, np.random.default_rng(child), how))
+            start = complete(family.init(stand_in(data), np.random.default_rng(child), how))
         limit = stop if keep is None else shortened(stop)
-        return Restart(index, how, run_em(family, data, start, stop=limit, **options))
+        return Restart(index, how, run(f"start {index}", family, data, start, stop=limit, **options))
 
     def on(data: Any, restart: Restart) -> Restart:
-        return replace(restart, run=go_on(family, data, restart.run, stop, **options))
+        key = f"start {restart.index} goes on"
+        return replace(restart, run=go_on(family, data, restart.run, stop, run=partial(run, key), **options))
 
     share = share or partial(_shared, n_jobs=n_jobs)
     found = share(first, data, list(enumerate(np.random.SeedSequence(seed).spawn(n))))
@@ -201,23 +210,23 @@ def shortened(stop: Stop) -> Stop:
     return replace(stop, max_passes=min(SHORT_PASSES, stop.max_passes))
 
 
-def go_on(family: Family, data: Any, run: Run, stop: Stop, **options: Any) -> Run:
-    """The run continued to its end from where a short run stood; its passes and half-steps count from the first.
+def go_on(family: Family, data: Any, short: Run, stop: Stop, run: Callable[..., Run] = run_em, **options: Any) -> Run:
+    """The run continued to its end from where a short one stood; its passes and half-steps count from the first.
 
     A run that ended for another reason than its number of passes is returned as it is.
     """
-    left = int(stop.max_passes - run.passes)
-    if run.status is not Status.MAX_PASSES or left <= 0:
-        return run
-    rest = run_em(family, data, run.params, stop=replace(stop, max_passes=left), **options)
-    before = max(len(run.trace) - 1, 0)  # the closing E half-step of one is the opening one of the other
-    later = [replace(step, passes=step.passes + run.passes) for step in rest.trace.half_steps[1:]]
+    left = int(stop.max_passes - short.passes)
+    if short.status is not Status.MAX_PASSES or left <= 0:
+        return short
+    rest = run(family, data, short.params, stop=replace(stop, max_passes=left), **options)
+    before = max(len(short.trace) - 1, 0)  # the closing E half-step of one is the opening one of the other
+    later = [replace(step, passes=step.passes + short.passes) for step in rest.trace.half_steps[1:]]
     events = [replace(e, half_step=e.half_step + before) if e.half_step >= 0 else e for e in rest.events]
     return replace(
         rest,
-        start=run.start,
-        passes=run.passes + rest.passes,
-        trace=Trace((*run.trace.half_steps, *later)),
+        start=short.start,
+        passes=short.passes + rest.passes,
+        trace=Trace((*short.trace.half_steps, *later)),
         events=tuple(events),
     )
 

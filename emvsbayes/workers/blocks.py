@@ -54,15 +54,13 @@ class Piece:
             )
         part = slice(self.low, self.high)
         table = table_of(rows.iloc[part] if hasattr(rows, "iloc") else np.asarray(rows)[part], self.words, self.every)
-        beside = [
-            (None if array is None else np.asarray(array)[part])
-            if name is None
-            else table.select([name]).numbers()[:, 0]
+        known, weights = (
+            table.select([name]).numbers()[:, 0] if name else None if array is None else np.asarray(array)[part]
             for name, array in zip(self.aside, (labels, sample_weight), strict=True)
-        ]
-        if self.aside[0] is not None:
-            beside[0] = np.where(np.isnan(beside[0]), -1, beside[0])
-        return Block(self.start, table.select(self.columns), *beside)
+        )
+        if self.aside[0] is not None and known is not None:
+            known = np.where(np.isnan(known), -1, known)
+        return Block(self.start, table.select(self.columns), known, weights)
 
 
 @dataclass(frozen=True, slots=True)

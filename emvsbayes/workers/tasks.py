@@ -65,16 +65,23 @@ def tasks_done(
         for future in as_completed(futures, loop=client.loop):
             try:
                 result = unpacked(future.result())
-            except (CancelledError, KilledWorker) as error:
+            except CancelledError as error:
                 lost = error
                 continue
+            except KilledWorker as error:  # Dask has given it to one worker after another, and all of them died
+                raise deadly(error) from None
             missing.remove(futures[future])
             yield futures[future], result
     if missing:
-        raise InputError(
-            f"workers died while {len(missing)} of {len(jobs)} tasks ran, {ATTEMPTS} times in a row "
-            f"({type(lost).__name__}); give them more memory, or look into their logs."
-        )
+        raise deadly(lost)
+
+
+def deadly(error: Exception | None) -> InputError:
+    """Work of which worker after worker died."""
+    return InputError(
+        f"workers died again and again over the same work ({type(error).__name__}); give them more memory, or look into "
+        "their logs."
+    )
 
 
 def _task(work: bytes, data: Parcel, job: bytes, tasks: int, workers: int) -> bytes:

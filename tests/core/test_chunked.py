@@ -10,6 +10,7 @@ import emvsbayes as eb
 from emvsbayes.core.chunked import Chunked, chunks_of
 from emvsbayes.core.em import run_em
 from emvsbayes.core.esteps import read_e_step
+from emvsbayes.core.records import take_rows
 from emvsbayes.core.stopping import Stop
 from emvsbayes.plan import read_plan
 from emvsbayes.problem import pose
@@ -76,28 +77,25 @@ def test_chunks_are_views_in_order():
 class Generated:
     """A source that holds no rows: every chunk is made when it is asked for."""
 
-    def __init__(self, whole):
-        self.whole, self.made = whole, 0
-        self.n_rows, self.row_weights, self.labels = whole.n_rows, whole.row_weights, whole.labels
-        self.covariance, self.whitening = whole.covariance, whole.whitening
+    def __init__(self, whole, rows):
+        self.whole, self.rows, self.made = whole, rows, 0
+        self.n_rows, self.total_weight, self.columns = whole.n_rows, whole.row_weights.sum(), whole.columns
+        self.sample = take_rows(whole, slice(0, 10)).standing_for(whole.moments)
 
-    def chunks(self, rows):
-        outer = self
+    def chunks(self):
+        for chunk in chunks_of(self.whole, self.rows):
+            self.made += 1
+            yield chunk
 
-        class Once:
-            def __iter__(self):
-                for chunk in chunks_of(outer.whole, rows):
-                    outer.made += 1
-                    yield chunk
-
-        return Once()
+    def map(self, function):
+        return map(function, self.chunks())
 
 
 def test_a_source_needs_nothing_but_chunks():
     """What a memory map, files or workers have to bring."""
     name = "gaussian_mixture-full-ml"
     problem, _ = posed(name)
-    source = Generated(problem.data)
+    source = Generated(problem.data, 20)
     found = run_em(problem.family, source, starting(name), schedule=Chunked(20), stop=EIGHT, record=False)
     batch = run_em(problem.family, problem.data, starting(name), stop=EIGHT, record=False)
     assert_close(found.params, batch.params)

@@ -69,7 +69,9 @@ def test_workers_that_die_every_time_are_given_up(client):
     def dies(data, job):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(eb.InputError, match=r"workers died while 1 of 1 tasks ran.*give them more memory"):
+    with pytest.raises(
+        eb.InputError, match=r"workers died again and again over the same work \(KilledWorker\); give them more"
+    ):
         run_tasks(client, dies, None, [0])
 
 

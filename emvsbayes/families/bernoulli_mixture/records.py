@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emvsbayes.core.checks import Array, Integers, known_labels, row_weights, shaped, simplex, unit_interval
+from emvsbayes.core.checks import (
+    Array,
+    Integers,
+    known_labels,
+    row_number,
+    row_weights,
+    shaped,
+    simplex,
+    unit_interval,
+)
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, prior_from
+from emvsbayes.core.records import stacked
 from emvsbayes.tables import as_table
 
 
@@ -60,6 +70,12 @@ class BernoulliData:
         return (_packed(ones), np.empty((0, self.n_rows), dtype=np.uint8)) if (ones | zeros).all() else None
 
     @classmethod
+    def joined(cls, parts: Sequence[BernoulliData]) -> BernoulliData:
+        """The rows of all parts, in their order; a mask only where one of them has one."""
+        found = stacked([p if p.observed is not None else replace(p, observed=np.ones_like(p.X)) for p in parts])
+        return replace(found, observed=None) if (found.observed == 1).all() else found
+
+    @classmethod
     def read(cls, source: Any, labels: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Every column of a table, or a mapping with X (N, D) and a mask `observed` (N, D); NaN is unobserved."""
         mask = None
@@ -78,11 +94,12 @@ class BernoulliData:
         if outside.any():
             row, column = (int(i) for i in np.argwhere(outside)[0])
             raise InputError(
-                f"entries must lie in [0, 1]; row {row}, column {table.columns[column]!r} has {X[row, column]:g}: "
-                "divide grey levels by the largest possible one (such as 255), or set 0 and 1 by a threshold."
+                f"entries must lie in [0, 1]; row {row_number(row)}, column {table.columns[column]!r} has "
+                f"{X[row, column]:g}: divide grey levels by the largest possible one (such as 255), or set 0 and 1 by "
+                "a threshold."
             )
         if not observed.any(axis=1).all():
-            raise InputError(f"row {int(np.argmin(observed.any(axis=1)))} has no observed entry; drop it.")
+            raise InputError(f"row {row_number(np.argmin(observed.any(axis=1)))} has no observed entry; drop it.")
         return cls(
             np.where(observed, X, 0.0),
             None if observed.all() else observed.astype(np.float64),

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from emvsbayes.core.checks import Array, finite_rows, known_labels, row_weights, shaped, simplex, unit_interval
+from emvsbayes.core.checks import (
+    Array,
+    finite_rows,
+    known_labels,
+    row_number,
+    row_weights,
+    shaped,
+    simplex,
+    unit_interval,
+)
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import BetaPrior, DirichletPrior, prior_from
 from emvsbayes.families.coins import sequences
@@ -81,15 +90,17 @@ class CoinsData:
             if bad.any():
                 row = int(np.argmax(bad))
                 raise InputError(
-                    f"{name} must be whole numbers >= 0; row {row} has {counts[row]:g}: give counts, not shares."
+                    f"{name} must be whole numbers >= 0; row {row_number(row)} has {counts[row]:g}: give counts, not "
+                    "shares."
                 )
         if (self.tosses == 0).any():
-            raise InputError(f"row {int(np.argmin(self.tosses))} has no tosses; drop it.")
+            raise InputError(f"row {row_number(np.argmin(self.tosses))} has no tosses; drop it.")
         if (self.heads > self.tosses).any():
             row = int(np.argmax(self.heads > self.tosses))
             raise InputError(
-                f"heads cannot exceed tosses; row {row} has {self.heads[row]:g} heads of {self.tosses[row]:g} tosses: "
-                "correct the row, or name the columns heads and tosses where they stand in another order."
+                f"heads cannot exceed tosses; row {row_number(row)} has {self.heads[row]:g} heads of "
+                f"{self.tosses[row]:g} tosses: correct the row, or name the "
+                "columns heads and tosses where they stand in another order."
             )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from emvsbayes.core.checks import row_number
 from emvsbayes.core.errors import InputError
 from emvsbayes.tables import Table, as_table
 
@@ -64,7 +65,9 @@ def _from_text(table: Table, column: int) -> Table:
         wrong = sorted(set(sequence) - set(SIDES))
         if wrong or not sequence:
             found = f"has {wrong[0]!r}" if wrong else "is empty"
-            raise InputError(f"a sequence of tosses is written with H and T (or 1 and 0); row {row} {found}.")
+            raise InputError(
+                f"a sequence of tosses is written with H and T (or 1 and 0); row {row_number(row)} {found}."
+            )
         heads.append(sum(SIDES[side] for side in sequence))
         tosses.append(float(len(sequence)))
     return _counts(table, heads, tosses)
@@ -78,7 +81,8 @@ def _from_bits(table: Table) -> Table:
         row, column = (int(i) for i in np.argwhere(wrong)[0])
         raise InputError(
             f"coins need the columns heads and tosses, or raw tosses coded 1 (head) and 0 (tail); {table.source} has "
-            f"{', '.join(table.columns)}, and row {row}, column {table.columns[column]!r} has {cells[row, column]:g}."
+            f"{', '.join(table.columns)}, and row {row_number(row)}, column {table.columns[column]!r} has "
+            f"{cells[row, column]:g}."
         )
     return _counts(table, np.where(seen, cells, 0.0).sum(axis=1), seen.sum(axis=1).astype(np.float64))
 

@@ -6,16 +6,17 @@ module, because it is one class: the protocol's methods side by side, with start
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, flat_group, short
+from emvsbayes.core.sources import holding_rows, stand_in
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event
 from emvsbayes.core.views import View, marginal_views
@@ -38,6 +39,7 @@ from emvsbayes.families.gaussian_mixture.records import (
     no_conjugate_prior,
 )
 
+MOST_NAMED = 100_000  # rows of a collapse that are listed
 SINGULAR = 1e-10  # smallest eigenvalue of a covariance relative to the data's: below it the component has collapsed
 
 
@@ -156,13 +158,14 @@ class GaussianMixture:
                 f"{self.covariance}."
             )
         n, d = data.X.shape
-        present = data.X[data.row_weights > 0]
-        if len(present) < 2:
+        if (data.row_weights > 0).sum() < 2:
             raise InputError("a covariance needs at least 2 rows of positive weight; there is 1 row.")
-        constant = np.flatnonzero(np.ptp(present, axis=0) == 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, high = data.moments.low, data.moments.high
+        constant = np.flatnonzero(low == high)
         if len(constant):
             raise InputError(
-                f"column {data.columns[constant[0]]!r} is constant ({present[0, constant[0]]:g}); drop it: "
+                f"column {data.columns[constant[0]]!r} is constant ({low[constant[0]]:g}); drop it: "
                 "a Gaussian density of a constant is unbounded."
             )
         with np.errstate(over="ignore", invalid="ignore"):
@@ -435,9 +438,10 @@ class GaussianMixture:
     ) -> tuple[Event, ...]:
         """Empty components, and collapsed ones with the rows they collapsed on."""
         events = list(empty_components(stats.n_weight))
-        if "covariances" in self.fixed or self._clearly_regular(params, data):
+        every = stand_in(data)
+        if "covariances" in self.fixed or self._clearly_regular(params, every):
             return tuple(events)
-        relative = structures.relative_eigenvalues(self.covariance, params.covariances, data.covariance)
+        relative = structures.relative_eigenvalues(self.covariance, params.covariances, every.covariance)
         relative = relative[:1] if structures.is_shared(self.covariance) else relative
         for k in np.flatnonzero(~(relative >= SINGULAR)):
             value = max(float(relative[k]), 0.0)
@@ -445,10 +449,9 @@ class GaussianMixture:
                 who = "the tied covariance" if structures.is_matrix(self.covariance) else "the shared variance"
                 rows, k = range(data.n_rows), -1
             else:
-                mass = self.e_step(previous, data).responsibilities[:, k] * data.row_weights
-                who, rows = f"component {k}", np.flatnonzero(mass > 1e-6 * mass.sum())  # the rest cannot hold it open
-            rows = tuple(int(row) for row in rows)
-            events.append(Event("singular", int(k), rows, value, f"{who} collapsed on {_named(rows)}."))
+                who, rows = f"component {k}", holding_rows(self, previous, data, int(k))
+            sentence = f"{who} collapsed on {_named(rows)}."
+            events.append(Event("singular", int(k), tuple(int(row) for row in rows[:MOST_NAMED]), value, sentence))
         return tuple(events)
 
     def _clearly_regular(self, params: GaussianParams, data: GaussianData) -> bool:
@@ -477,9 +480,9 @@ class GaussianMixture:
         return coordinates.log_jacobian(params, self)
 
 
-def _named(rows: tuple[int, ...]) -> str:
+def _named(rows: Sequence[int] | Integers) -> str:
     """Rows in words, at most eight of them."""
-    if not rows:
+    if len(rows) == 0:
         return "no row of its own"
     shown = ", ".join(str(row) for row in rows[:8]) + (", …" if len(rows) > 8 else "")
     return f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows ({shown})"

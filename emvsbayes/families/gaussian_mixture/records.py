@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -21,10 +21,9 @@ from emvsbayes.core.checks import (
     simplex,
 )
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.moments import Moments, moments_of
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior, prior_from
 from emvsbayes.tables import as_table
-
-AT_ONCE = 65_536  # rows that are copied at a time
 
 
 class Layout(NamedTuple):
@@ -113,19 +112,26 @@ class GaussianData:
         return cls(X, table.columns, row_weights(sample_weight, len(X)), known_labels(labels, len(X)))
 
     @cached_property
+    def moments(self) -> Moments:
+        """Weight, mean, scatter and extent of the rows: what adds up over parts of the data."""
+        return moments_of(self.X, self.row_weights)
+
+    def standing_for(self, moments: Moments) -> GaussianData:
+        """The same rows as a sample of more: what is derived from moments is that of all rows."""
+        found = replace(self)
+        object.__setattr__(found, "moments", moments)
+        return found
+
+    @property
     def mean(self) -> Array:
         """Weighted column means (D,)."""
-        return self.row_weights @ self.X / self.row_weights.sum()
+        return self.moments.mean
 
     @cached_property
     def covariance(self) -> Array:
         """Weighted sample covariance S (D, D), divisor N - 1 with N the total weight (with N where N <= 1)."""
-        total, products = self.row_weights.sum(), np.zeros((self.X.shape[1],) * 2)
-        for start in range(0, self.n_rows, AT_ONCE):
-            rows = slice(start, start + AT_ONCE)
-            deviations = self.X[rows] - self.mean
-            products += (deviations * self.row_weights[rows, None]).T @ deviations
-        return products / (total - 1 if total > 1 else total)
+        total = self.moments.weight
+        return self.moments.scatter / (total - 1 if total > 1 else total)
 
     @cached_property
     def whitening(self) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from emvsbayes.core.checks import Array, real_array, shaped
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.latents.categorical import Categorical, clamp_labels, log_sum_exp, posterior, weighted_sum
 from emvsbayes.core.priors import flat_group, short
+from emvsbayes.core.sources import added, stand_in, total_weight
 from emvsbayes.core.starts import choose_rows, labelled_centers, random_responsibilities
 from emvsbayes.core.stats import VectorSpace, frame
 from emvsbayes.core.trace import Event, Run
@@ -94,8 +96,12 @@ class KMeans:
 
         J = 0, every row on a centre, leaves the mean column variance: a density needs a σ² above 0.
         """
-        mean_square = self.distortion(params, data) / (data.row_weights.sum() * data.X.shape[1])
-        return replace(self, variance=float(mean_square) or data.interim_variance)
+        mean_square = self.distortion(params, data) / (total_weight(data) * params.centers.shape[1])
+        return replace(self, variance=float(mean_square) or stand_in(data).interim_variance)
+
+    def interim(self, data: KMeansData) -> KMeans:
+        """The family as it is until σ² is found: where rows come in chunks, these must agree on it."""
+        return replace(self, variance=data.interim_variance)
 
     @property
     def schedule(self) -> Online | None:
@@ -146,7 +152,7 @@ class KMeans:
 
     def distortion(self, params: KMeansParams, data: KMeansData) -> float:
         """J at these centres, each row at its nearest, or at its known one."""
-        return least(squared_distances(data.X, params.centers), data.row_weights, data.labels)
+        return added(data, partial(_distortion, params.centers))
 
     def expect(self, q: Categorical, data: KMeansData, about: KMeansParams) -> KMeansStats:
         """Moments weighted by responsibilities, about the centres of `about`; one cluster and its own rows at a time.
@@ -351,3 +357,8 @@ class KMeans:
     def log_jacobian(self, params: KMeansParams) -> float:
         """0: the centres are their own coordinates."""
         return 0.0
+
+
+def _distortion(centers: Array, chunk: KMeansData) -> float:
+    """J of the rows of a chunk."""
+    return least(squared_distances(chunk.X, centers), chunk.row_weights, chunk.labels)

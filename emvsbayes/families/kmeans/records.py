@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emvsbayes.core.checks import Array, Integers, above, finite_rows, known_labels, real_array, row_weights
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.moments import Moments, moments_of
 from emvsbayes.core.priors import prior_from
 from emvsbayes.tables import as_table
 
@@ -78,14 +79,25 @@ class KMeansData:
         return cls(X, table.columns, row_weights(sample_weight, len(X)), known_labels(labels, len(X)), given)
 
     @cached_property
+    def moments(self) -> Moments:
+        """Weight, mean, scatter and extent of the rows: what adds up over parts of the data."""
+        return moments_of(self.X, self.row_weights, matrix=False)
+
+    def standing_for(self, moments: Moments) -> KMeansData:
+        """The same rows as a sample of more: what is derived from moments is that of all rows."""
+        found = replace(self)
+        object.__setattr__(found, "moments", moments)
+        return found
+
+    @property
     def mean(self) -> Array:
         """Weighted column means (D,)."""
-        return self.row_weights @ self.X / self.row_weights.sum()
+        return self.moments.mean
 
     @cached_property
     def scale(self) -> Array:
         """Weighted column standard deviations (D,), divisor N."""
-        return np.sqrt(self.row_weights @ (self.X - self.mean) ** 2 / self.row_weights.sum())
+        return np.sqrt(self.moments.variances)
 
     @cached_property
     def interim_variance(self) -> float:

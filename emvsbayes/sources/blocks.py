@@ -1,0 +1,135 @@
+"""Blocks of rows, and readers: whatever brings blocks in the same order, with the same bounds, every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from emvsbayes.core.errors import InputError
+from emvsbayes.tables import Table, as_table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows that follow one another, as they arrive.
+
+    Attributes
+    ----------
+    start : int
+        The number of the first among all rows, counted from 0.
+    table : Table
+    labels, sample_weight : (rows,) or None
+        As of `emvsbayes.fit`, for these rows.
+    """
+
+    start: int
+    table: Table
+    labels: Any = None
+    sample_weight: Any = None
+
+
+class Reader(Protocol):
+    """Brings the rows.
+
+    A reader whose rows lie elsewhere may also have `map(function, rows)`: it calls function(block) where the block is,
+    and yields what it returns in the order of the rows.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names that every block has."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What messages call it, such as the name of the file."""
+        ...
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """All rows in their order, at most `rows` a block; none is empty."""
+        ...
+
+
+def map_blocks[T](reader: Any, function: Callable[[Block], T], rows: int) -> Iterator[T]:
+    """function(block) of every block, in order, here or wherever the reader has it done."""
+    own = getattr(reader, "map", None)
+    return map(function, reader.blocks(rows)) if own is None else iter(own(function, rows))
+
+
+def table_of(rows: Any, source: str, columns: tuple[str, ...] | None = None) -> Table:
+    """An array, DataFrame, mapping of columns or Table as a table; an array is not copied, and takes these names."""
+    if isinstance(rows, np.ndarray):
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        if rows.ndim != 2 or rows.dtype.names:
+            raise InputError(f"{source} must bring rows (N,) or (N, D) of numbers; an array came of {_kind(rows)}.")
+        d = rows.shape[1]
+        names = columns if columns is not None and len(columns) == d else tuple(f"x{i}" for i in range(d))
+        return Table(names, tuple(rows[:, i] for i in range(d)), source, whole=np.ascontiguousarray(rows))
+    return replace(as_table(rows), source=source)
+
+
+def _kind(array: np.ndarray) -> str:
+    return f"the fields {', '.join(array.dtype.names)}" if array.dtype.names else f"shape {array.shape}"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A reader with labels or weights that stand beside its rows: arrays (N,), or names of columns.
+
+    Columns so named are not among the columns to be fitted.
+    """
+
+    reader: Any
+    columns: tuple[str, ...]
+    labels: Any = None
+    sample_weight: Any = None
+
+    @property
+    def words(self) -> str:
+        """What messages call it."""
+        return self.reader.words
+
+    def map(self, function: Callable[[Block], T], rows: int) -> Iterator[T]:
+        """function(block), with labels and weights, wherever the reader has it done."""
+        return map_blocks(self.reader, Placed(self, function), rows)
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """The blocks with their labels and weights."""
+        return map(self.place, self.reader.blocks(rows))
+
+    def place(self, block: Block) -> Block:
+        """A block with its labels and weights."""
+        labels = self._of(self.labels, block, "labels")
+        if isinstance(self.labels, str):
+            labels = np.where(np.isnan(labels), -1, labels)
+        return Block(
+            block.start, block.table.select(self.columns), labels, self._of(self.sample_weight, block, "sample_weight")
+        )
+
+    def _of(self, values: Any, block: Block, what: str) -> Any:
+        if values is None:
+            return getattr(block, what)
+        if isinstance(values, str):
+            return block.table.select([values]).numbers()[:, 0]
+        found = np.asarray(values[block.start : block.start + block.table.n_rows])
+        if len(found) < block.table.n_rows:
+            raise InputError(
+                f"{what} has {len(values)} entries, and {self.words} has more rows than that; give one entry a row."
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """function(block) of blocks that `beside` has put labels and weights to."""
+
+    beside: Beside
+    function: Callable[[Block], Any]
+
+    def __call__(self, block: Block) -> Any:
+        return self.function(self.beside.place(block))

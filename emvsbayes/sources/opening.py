@@ -1,0 +1,121 @@
+"""From what a user gives to a reader of rows, and when rows are read a chunk at a time at all.
+
+A chunk at a time is what is done for iterables of blocks and for readers, always; for files and memory maps where
+`chunk` says so, or where they would take more than a quarter of this machine's memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import whole_number
+from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.sources.blocks import Beside
+from emvsbayes.sources.delimited import csv_rows
+from emvsbayes.sources.iterables import is_iterable_of_blocks, iterable_rows
+from emvsbayes.sources.npy import MappedRows, npy_rows
+from emvsbayes.sources.parquet import parquet_rows
+
+CHUNK = 200_000  # rows, where nobody says
+READERS = {".npy": npy_rows, ".parquet": parquet_rows, ".csv": csv_rows}
+IN_MEMORY = {".npy": 1.0, ".parquet": 8.0, ".csv": 4.0}  # bytes in memory for a byte of the file, about
+SHARE = 0.25  # of the machine's memory
+
+
+def is_reader(X: Any) -> bool:
+    """Whether X brings blocks of rows itself."""
+    return hasattr(X, "blocks") and hasattr(X, "columns")
+
+
+def by_chunks(X: Any, chunk: int | None) -> bool:
+    """Whether these data are to be read a chunk at a time."""
+    if chunk is not None:
+        whole_number(chunk, 1, "chunk")
+    if is_reader(X) or is_iterable_of_blocks(X):
+        return True
+    if isinstance(X, str | Path):
+        suffix = Path(X).suffix.lower()
+        if chunk is not None and suffix not in READERS and Path(X).is_file():
+            raise InputError(f"{X} cannot be read a chunk at a time; convert it to .npy, .parquet or .csv.")
+        return suffix in READERS and Path(X).is_file() and (chunk is not None or _large(_size(Path(X), suffix)))
+    return isinstance(X, np.memmap) and X.ndim <= 2 and (chunk is not None or _large(X.nbytes))
+
+
+def _size(path: Path, suffix: str) -> float:
+    """Bytes that a file would take in memory, about."""
+    return path.stat().st_size * IN_MEMORY[suffix]
+
+
+def _large(size: float) -> bool:
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not tell
+        memory = 8e9
+    return size > SHARE * memory
+
+
+def as_reader(
+    X: Any,
+    columns: Sequence[str] | None = None,
+    labels: Any = None,
+    sample_weight: Any = None,
+    chunk: int | None = None,
+) -> Any:
+    """A reader of a path, a memory map, an iterable of blocks, or a reader itself.
+
+    Parameters
+    ----------
+    columns : names of the columns to be fitted; all but those of labels and weights by default
+    labels, sample_weight : None, (N,), the path of a `.npy` file of so many, or the name of a column
+    chunk : as of `emvsbayes.fit`
+
+    Raises
+    ------
+    InputError
+        For what brings no rows, or a column that is not there.
+    """
+    reader = _reader(X)
+    labels, sample_weight = (_beside(value, reader) for value in (labels, sample_weight))
+    named = [value for value in (labels, sample_weight) if isinstance(value, str)]
+    for name in (*(columns or ()), *named):
+        if name not in reader.columns:
+            raise unknown(f"column of {reader.words}:", name, reader.columns)
+    kept = tuple(name for name in (columns or reader.columns) if name not in named)
+    if not kept:
+        raise InputError(f"no column of {reader.words} is left to fit; name some others.")
+    if len(set(kept)) < len(kept):
+        raise InputError("a column to be fitted is named twice; name it once.")
+    if hasattr(reader, "narrowed"):
+        reader = reader.narrowed((*kept, *named))
+    if labels is None and sample_weight is None and kept == tuple(reader.columns):
+        return reader
+    return Beside(reader, kept, labels, sample_weight)
+
+
+def _reader(X: Any) -> Any:
+    if is_reader(X):
+        return X
+    if isinstance(X, str | Path):
+        path = Path(X)
+        if not path.is_file():
+            raise InputError(f"{path} does not exist or is not a file; check the path.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
+        return READERS[path.suffix.lower()](path)
+    if is_iterable_of_blocks(X):
+        return iterable_rows(X)
+    return MappedRows(X)
+
+
+def _beside(value: Any, reader: Any) -> Any:
+    """Labels or weights: None, the name of a column, or an array (N,), a memory map where it is a file."""
+    if value is None or (isinstance(value, str) and value in reader.columns):
+        return value
+    if isinstance(value, str | Path) and Path(value).suffix == ".npy" and Path(value).is_file():
+        return np.load(value, mmap_mode="r")
+    return value if isinstance(value, str) or hasattr(value, "shape") else np.asarray(value)

@@ -1,0 +1,134 @@
+"""The first pass over a source: what is to be known of all rows before EM starts.
+
+Number, weight and moments of the rows add up over chunks (`core.moments`). The sample is the rows whose hashed numbers
+are smallest: a simple random sample without replacement that depends on the number of rows alone, not on where chunks
+end or who reads them, and that is all rows where these are few. The hash is splitmix64 (Steele, Lea and Flood 2014,
+OOPSLA, 453-472); keeping the smallest of independent keys is bottom-k sampling (Cohen and Kaplan 2007, PODC, 225-234).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import part_of_rows
+from emvsbayes.core.errors import InputError
+from emvsbayes.core.records import joined, take_rows
+from emvsbayes.core.sources import pairwise, plus
+from emvsbayes.sources.blocks import Block, map_blocks
+
+SAMPLE = 20_000  # rows
+SAMPLE_BYTES = 32e6  # of wide rows fewer, but
+FEWEST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of some rows, or of all.
+
+    Attributes
+    ----------
+    n_rows, total_weight : their number and weight
+    largest_label : the largest known component; -1 where none is known
+    moments : `core.moments.Moments`, where the family's data have any; or None
+    numbers, keys : (m,), the numbers of the sampled rows, and their hashed numbers
+    sample : a data record of these m rows
+    """
+
+    n_rows: int
+    total_weight: float
+    largest_label: int
+    moments: Any
+    numbers: np.ndarray
+    keys: np.ndarray
+    sample: Any
+
+    def __add__(self, other: Survey) -> Survey:
+        both = Survey(
+            self.n_rows + other.n_rows,
+            self.total_weight + other.total_weight,
+            max(self.largest_label, other.largest_label),
+            None if self.moments is None else self.moments + other.moments,
+            np.concatenate([self.numbers, other.numbers]),
+            np.concatenate([self.keys, other.keys]),
+            joined([self.sample, other.sample]),
+        )
+        return both.thinned()
+
+    def thinned(self) -> Survey:
+        """With the rows of smallest keys only, as many as are wanted."""
+        wanted = sample_size(len(self.sample.columns))
+        if len(self.keys) <= wanted:
+            return self
+        kept = np.argpartition(self.keys, wanted)[:wanted]
+        return self._with_rows(kept)
+
+    def in_order(self) -> Survey:
+        """With the sampled rows in the order of their numbers."""
+        return self._with_rows(np.argsort(self.numbers))
+
+    def _with_rows(self, rows: np.ndarray) -> Survey:
+        return Survey(
+            self.n_rows,
+            self.total_weight,
+            self.largest_label,
+            self.moments,
+            self.numbers[rows],
+            self.keys[rows],
+            take_rows(self.sample, rows),
+        )
+
+
+def sample_size(d: int) -> int:
+    """Rows of a sample of d columns."""
+    return int(np.clip(SAMPLE_BYTES // (8 * max(d, 1)), FEWEST, SAMPLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyor:
+    """The survey of a block; `record` is the family's type of data."""
+
+    record: Any
+
+    def __call__(self, block: Block) -> Survey:
+        with part_of_rows(block.start):
+            data = self.record.read(block.table, block.labels, block.sample_weight)
+        numbers = np.arange(block.start, block.start + data.n_rows)
+        labels = -1 if data.labels is None else int(data.labels.max())
+        moments = getattr(data, "moments", None)
+        weight = float(data.row_weights.sum())
+        keys, wanted = hashed(numbers), sample_size(len(data.columns))
+        kept = np.argpartition(keys, wanted)[:wanted] if len(keys) > wanted else np.arange(len(keys))
+        # copies, so that the sample holds no chunk in memory
+        return Survey(data.n_rows, weight, labels, moments, numbers[kept], keys[kept], take_rows(data, kept))
+
+
+def hashed(numbers: np.ndarray) -> np.ndarray:
+    """splitmix64 of row numbers: independent uniform 64-bit keys, for all that a sample can tell."""
+    z = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def survey(reader: Any, record: Any, rows: int, watch: Any = None) -> Survey:
+    """The survey of all rows, read in chunks of `rows`."""
+
+    def watched(part: Survey) -> Survey:
+        if watch is not None:
+            watch.rows(part.n_rows)
+        return part
+
+    try:
+        found = pairwise(map(watched, map_blocks(reader, Surveyor(record), rows)), plus).in_order()
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        if str(error) != "there is nothing to add.":
+            raise
+        raise InputError(f"{reader.words} holds no rows; give at least one row of numbers.") from None
+    if found.total_weight == 0:
+        raise InputError("sample_weight is zero in every row; nothing is left to fit.")
+    return found
