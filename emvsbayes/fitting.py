@@ -35,6 +35,7 @@ from emvsbayes.plan import Plan, read_plan
 from emvsbayes.problem import Problem, pose
 from emvsbayes.sources.note import chunks_read
 from emvsbayes.sources.opening import by_chunks
+from emvsbayes.workers.collections import kind_of
 
 N_STARTS = 20
 RANDOM_PASSES = 200  # where q is drawn a run has no end of its own
@@ -72,6 +73,7 @@ def fit(
     family : str or Family
         A name in `emvsbayes.FAMILIES`, or a family object.
     X : array (N,) or (N, D), DataFrame, path, or mapping of the family's data fields
+        Or a dask array or DataFrame, whose rows stay where Dask has them; see `emvsbayes.workers.reader`.
         Or data larger than memory: a path (`.npy`, `.parquet`, `.csv`) or memory map with `chunk`, a function that
         returns a new iterator of blocks of rows, an object that can be iterated again and again, or a reader
         (`emvsbayes.sources`). Blocks are arrays, DataFrames or mappings of columns, each at most a chunk in memory.
@@ -143,6 +145,10 @@ def fit(
     ----------
     Dempster, Laird and Rubin (1977), JRSS B 39, 1-38.
     """
+    if kind_of(X) is not None:
+        from emvsbayes.workers.reader import dask_rows
+
+        X, labels, sample_weight = dask_rows(X, labels, sample_weight, client), None, None
     chunk, schedule = read_chunk(chunk, schedule, X)
     problem = pose(
         family,

@@ -96,11 +96,11 @@ def record_of(rows: Any, labels: Any, sample_weight: Any, piece: Piece, record: 
     return caught(read)
 
 
-def asked(held: Any, work: bytes, start: int, tasks: int, workers: int) -> bytes:
-    """What a function makes of a data record that a worker keeps; packed."""
+def asked(held: Any, start: int, work: bytes, tasks: int, among: int) -> bytes:
+    """What a function makes of a record that a worker keeps, packed; one of so many tasks among so many workers."""
     if isinstance(held, Failed):
         return packed(held)
-    with using_threads(share_of_threads(tasks, workers)):
+    with using_threads(share_of_threads(tasks, among)):
         return packed(caught(unpacked(work).of, held.record, start))
 
 

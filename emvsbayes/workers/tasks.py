@@ -79,8 +79,8 @@ def tasks_done(
 def deadly(error: Exception | None) -> InputError:
     """Work of which worker after worker died."""
     return InputError(
-        f"workers died again and again over the same work ({type(error).__name__}); give them more memory, or look into "
-        "their logs."
+        f"workers died again and again over the same work ({type(error).__name__}); give them more memory, or look "
+        "into their logs."
     )
 
 
