@@ -85,23 +85,32 @@ def raised(value: Any) -> Any:
     return value
 
 
-def record_of(rows: Any, labels: Any, sample_weight: Any, piece: Piece, record: Any) -> Any:
-    """The data record of a piece in a `Parcel`, to be kept by the worker, or `Failed`."""
+def records_of(rows: Any, labels: Any, sample_weight: Any, pieces: tuple[Piece, ...], record: Any) -> list[Any]:
+    """The data records of the blocks of a partition, each in a `Parcel`, or `Failed`."""
 
-    def read() -> Parcel:
+    def read(piece: Piece) -> Parcel:
         block = piece.block(rows, labels, sample_weight)
         with part_of_rows(block.start):
             return Parcel(aligned(record.read(block.table, block.labels, block.sample_weight)))
 
-    return caught(read)
+    return [caught(read, piece) for piece in pieces]
 
 
-def asked(held: Any, start: int, work: bytes, tasks: int, among: int) -> bytes:
-    """What a function makes of a record that a worker keeps, packed; one of so many tasks among so many workers."""
-    if isinstance(held, Failed):
-        return packed(held)
+def shelf_of(*records: list[Any]) -> list[Any]:
+    """The data records of several partitions, to be kept by a worker and asked together."""
+    return [held for own in records for held in own]
+
+
+def asked(shelf: list[Any], starts: tuple[int, ...], work: bytes, tasks: int, among: int) -> bytes:
+    """What a function makes of each record on a shelf, packed; this is one of so many tasks among so many workers."""
+    function = unpacked(work)
     with using_threads(share_of_threads(tasks, among)):
-        return packed(caught(unpacked(work).of, held.record, start))
+        return packed(
+            [
+                held if isinstance(held, Failed) else caught(function.of, held.record, start)
+                for held, start in zip(shelf, starts, strict=True)
+            ]
+        )
 
 
 def all_of(

@@ -82,8 +82,11 @@ def wait_for_one(client: Any, seconds: float = 60) -> None:
 
 
 def n_workers(client: Any) -> int:
-    """Workers at this moment, at least 1."""
-    return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    """Workers at this moment; where there are none, one is waited for."""
+    found = len(client.nthreads())
+    if not found:
+        wait_for_one(client)
+    return max(1, found)
 
 
 def share_of_threads(tasks: int, workers: int) -> int:

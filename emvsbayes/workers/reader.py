@@ -126,9 +126,9 @@ class DaskRows:
 
     def _computed(self, values: list[Any]) -> list[Any]:
         """Delayed values, computed by the client or by Dask's local scheduler."""
-        import dask
+        from dask.base import compute
 
-        return list(dask.compute(values)[0]) if self.kept is None else self.kept.computed(values)
+        return list(compute(values)[0]) if self.kept is None else self.kept.computed(values)
 
 
 def _name(value: Any) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.threads import using_threads
-from emvsbayes.workers.clients import checked_client, n_workers, share_of_threads, wait_for_one
+from emvsbayes.workers.clients import checked_client, n_workers, share_of_threads
 from emvsbayes.workers.wire import Parcel, packed, unpacked
 
 ATTEMPTS = 5  # rounds in which tasks lost with their workers are given out again
@@ -54,13 +54,12 @@ def tasks_done(
     for _ in range(ATTEMPTS):
         if not missing:
             return
-        wait_for_one(client)
+        shares = (len(missing), n_workers(client))
         try:
             held = Parcel(None) if data is None else client.scatter([Parcel(data)], broadcast=True, hash=False)[0]
         except (CancelledError, TimeoutError, OSError) as error:  # the worker that was to hold the data is gone
             lost = error
             continue
-        shares = (len(missing), n_workers(client))
         futures = {client.submit(_task, work, held, packed(jobs[i]), *shares, pure=False): i for i in sorted(missing)}
         for future in as_completed(futures, loop=client.loop):
             try:
