@@ -51,10 +51,9 @@ def collection_of(X: Any) -> Collection:
         For one that has no rows of columns.
     """
     if kind_of(X) == "frame":
-        if not hasattr(X, "columns"):
-            if not hasattr(X, "to_frame"):
-                raise InputError("a dask collection of rows must be an array or a DataFrame; use to_dataframe() first.")
-            X = X.to_frame()  # a Series is one column
+        if not hasattr(X, "ndim"):
+            raise InputError("a dask collection of rows must be an array or a DataFrame; call to_dataframe() on a bag.")
+        X = X.to_frame() if X.ndim == 1 else X  # a Series is one column
         return Collection(tuple(X.to_delayed()), tuple(str(name) for name in X.columns), "the dask DataFrame", None)
     if X.ndim not in (1, 2):
         raise InputError(f"a dask array must be (N,) or (N, D), one row an observation; its shape is {X.shape}.")
@@ -72,8 +71,8 @@ def collection_of(X: Any) -> Collection:
     return Collection(tuple(X.to_delayed().ravel()), columns, "the dask array", lengths)
 
 
-def cut(value: Any, lengths: Sequence[int], what: str, words: str) -> Sequence[Any] | None:
-    """Labels or weights of each partition, delayed or in memory; None where there are none.
+def cut(value: Any, lengths: Sequence[int], what: str, words: str) -> list[Any]:
+    """Labels or weights of each partition, delayed or in memory; None for each where there are none.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def cut(value: Any, lengths: Sequence[int], what: str, words: str) -> Sequence[A
         Where they are not one a row.
     """
     if value is None:
-        return None
+        return [None] * len(lengths)
     if kind_of(value) == "frame":
         value = value.to_dask_array()
     if kind_of(value) == "array" and value.ndim == 1 and np.isnan(value.shape[0]):
@@ -95,5 +94,5 @@ def cut(value: Any, lengths: Sequence[int], what: str, words: str) -> Sequence[A
     if shape != (n,):
         raise InputError(f"{what} must have shape ({n},), one entry a row of {words}; it has shape {shape}.")
     if kind_of(value) == "array":
-        return value.rechunk((tuple(lengths),)).to_delayed().ravel()
+        return list(value.rechunk((tuple(lengths),)).to_delayed().ravel())
     return np.split(np.asarray(value), np.cumsum(lengths)[:-1])

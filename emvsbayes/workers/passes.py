@@ -54,6 +54,8 @@ class Kept:
         """
         from distributed import KilledWorker, as_completed
 
+        if self.client.status != "running":
+            raise self._lost()
         try:
             shelves = self._shelved(function.record, partitions, pieces)
             options = {"work": packed(function), "tasks": len(shelves), "among": n_workers(self.client)}
@@ -64,6 +66,8 @@ class Kept:
             ready: dict[int, Any] = {}
             following = 0
             for future, message in as_completed(futures, loop=self.client.loop, with_results=True):
+                if isinstance(message, BaseException):  # Dask returns a cancellation, and raises all else
+                    raise message
                 ready.update(zip(blocks[future], unpacked(message), strict=True))
                 while following in ready:
                     yield raised(ready.pop(following))

@@ -106,7 +106,7 @@ class DaskRows:
 
             lengths = tuple(self._computed([delayed(len)(part) for part in rows]))
         labels, weights = (
-            cut(value, lengths, what, self.words) or [None] * len(rows)
+            cut(value, lengths, what, self.words)
             for value, what in zip(self.beside, ("labels", "sample_weight"), strict=True)
         )
         self.lengths, self.partitions = lengths, list(zip(rows, labels, weights, strict=True))
