@@ -65,18 +65,21 @@ class Keeper:
                     "held fields": plain(problem.held),
                     "prior": None if prior is None else plain(prior),
                     "start": None if given is None else plain(given),
+                    **{name: plain(value) for name, value in more.items()},
                     "plan": plain(plan),
                     "stopping rules": plain(stop),
                     "record": record,
-                    **{name: plain(value) for name, value in more.items()},
                     "data": fingerprint(problem.data),
                 }
             )
         )
         if self.path.exists():
             self._read(self.path)
-        else:
+            return
+        try:
             self._write()
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written ({error.strerror}); name another file.") from None
 
     def _read(self, path: Path) -> None:
         try:
@@ -91,8 +94,8 @@ class Keeper:
         for name in self.identity:
             if identity.get(name) != self.identity[name]:
                 raise InputError(
-                    f"{path} is the checkpoint of another fit: its {name} {'are' if name == 'data' else 'differ'}"
-                    f"{' others' if name == 'data' else ''}; name another file, or delete it to begin anew."
+                    f"{path} is the checkpoint of a fit that differs from this one in its {name}; name another file, "
+                    "or delete it to begin anew."
                 )
 
     def run(self, name: str, family: Any, data: Any, start: Any, **options: Any) -> Run:
@@ -141,14 +144,13 @@ class Keeper:
 
     def passed(self, name: str, state: State) -> None:
         """A pass of a run is over."""
+        if self.path is not None:
+            with self.lock:
+                self.begun[name] = state.to_dict()
+            if time.monotonic() - self.written >= TIMES * self.took:
+                self._write()
         if self.progress is not None:
             self.progress.passed(state.passes, state.objective)
-        if self.path is None:
-            return
-        with self.lock:
-            self.begun[name] = state.to_dict()
-        if time.monotonic() - self.written >= TIMES * self.took:
-            self._write()
 
     def _write(self) -> None:
         if self.path is None:
@@ -162,11 +164,15 @@ class Keeper:
                 "begun": self.begun,
             }
             beside = self.path.with_name(self.path.name + ".part")
-            with beside.open("w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self.path)
+            try:
+                with beside.open("w", encoding="utf-8") as file:
+                    json.dump(content, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(beside, self.path)
+            except OSError:
+                beside.unlink(missing_ok=True)
+                raise
             self.written = time.monotonic()
             self.took = self.written - begin
 

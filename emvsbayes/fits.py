@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -19,6 +19,8 @@ from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
 from emvsbayes.problem import read_settings
 from emvsbayes.sources.note import ChunksRead
+from emvsbayes.sources.opening import as_reader, by_chunks
+from emvsbayes.sources.record import read_block
 from emvsbayes.tables import Table, as_table
 
 
@@ -149,21 +151,46 @@ class Fit:
                 )
         return self.params
 
-    def predict(self, X: Any) -> Array:
-        """Responsibilities (M, K) of the components for new data; one-hot under a hard E-step."""
+    def predict(self, X: Any, *, chunk: int | None = None) -> Any:
+        """Responsibilities (M, K) of the components for new data; one-hot under a hard E-step.
+
+        With `chunk`, an iterator of them for so many rows at a time, of whatever `fit` reads so.
+        """
         self._require_components()
-        q = self.family.e_step(self.params, self._read(X))
+        if chunk is None:
+            return self._responsibilities(self._read(X))
+        return (self._responsibilities(rows) for rows in self._chunks(X, chunk))
+
+    def _responsibilities(self, data: Any) -> Array:
+        q = self.family.e_step(self.params, data)
         return (q.hardened() if self.e_step == "hard" else q).responsibilities
+
+    def _chunks(self, X: Any, chunk: int) -> Iterator[Any]:
+        """The rows of X as data records of so many rows."""
+        whole_number(chunk, 1, "chunk")
+        reader = as_reader(X) if by_chunks(X, chunk) else as_reader(np.asarray(X))
+        if self.columns and set(self.columns) <= set(reader.columns):
+            reader = as_reader(reader, self.columns)
+        elif self.columns and len(self.columns) != len(reader.columns):
+            raise InputError(f"the fit has {len(self.columns)} columns; {reader.words} has {len(reader.columns)}.")
+        record = FAMILIES[self.family.name].data
+        return (read_block(record, block, reader.columns, reader.words) for block in reader.blocks(chunk))
 
     def _require_components(self) -> None:
         if "components" not in self.family.capabilities:
             raise InputError(f"{self.family.name} has no components, and so no responsibilities.")
 
-    def log_score(self, X: Any) -> float:
+    def log_score(self, X: Any, *, chunk: int | None = None) -> float:
         """Mean log-density ln p(x | params) of the rows of new data, in nats; -inf where one of them is impossible.
 
-        Where one latent is shared by all rows, as the weights of a regression, ln p(t | x, training data, params).
+        Where one latent is shared by all rows, as the weights of a regression, ln p(t | x, training data, params). With
+        `chunk`, so many rows are read at a time, of whatever `fit` reads so.
         """
+        if chunk is not None:
+            if "rowwise" not in self.family.capabilities:
+                raise InputError(self.family.absent["rowwise"])
+            parts = [(self.family.log_likelihood(self.params, c), c.row_weights.sum()) for c in self._chunks(X, chunk)]
+            return float(sum(height for height, _ in parts) / sum(weight for _, weight in parts))
         data = self._read(X)
         if shared := getattr(self.family, "log_predictive", None):
             if self.q is None:

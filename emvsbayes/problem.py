@@ -21,7 +21,7 @@ from emvsbayes.core.sources import stand_in
 from emvsbayes.core.twin import Free, Twin
 from emvsbayes.core.weights import labels_among
 from emvsbayes.families import FAMILIES
-from emvsbayes.sources.opening import CHUNK, as_reader, by_chunks
+from emvsbayes.sources.opening import CHUNK, as_reader, by_chunks, only_by_chunks
 from emvsbayes.sources.record import open_source
 
 
@@ -97,10 +97,14 @@ def pose(
     fixed: Mapping[str, Any] | None = None,
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    larger: bool = False,
     chunk: int | None = None,
     watch: Any = None,
 ) -> Problem:
-    """A `Problem` from what users write; data larger than memory are surveyed, in one pass that `watch` is told of.
+    """A `Problem` from what users write.
+
+    Where data may be `larger` than memory, those that are to be read a chunk at a time become a source; `watch` is told
+    of the pass that surveys them. Elsewhere they are read whole, and what cannot be is refused.
 
     Raises
     ------
@@ -117,7 +121,9 @@ def pose(
         if field not in known_fields:
             raise unknown("fixed field", field, known_fields)
 
-    if by_chunks(X, chunk):
+    if not larger and only_by_chunks(X):
+        raise InputError("blocks of rows are read by fit and by Stream; give all rows at once here.")
+    if larger and by_chunks(X, chunk):
         require_rowwise(built)
         reader = as_reader(X, labels=labels, sample_weight=sample_weight)
         data = open_source(reader, twin.data, chunk or CHUNK, watch)

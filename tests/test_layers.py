@@ -181,6 +181,14 @@ def test_a_choice_samples_only_when_asked(path):
     assert not any(name.split(".")[0] in HEAVY or name.startswith("emvsbayes.bayes") for name in eager)
 
 
+@pytest.mark.parametrize("path", under("sources"), ids=ids)
+def test_sources_bring_rows_and_know_no_model(path):
+    assert all(starts_with(name, "core", "tables", "sources") for name in inside(path)), inside(path)
+    assert not outside(path) & (HEAVY | {"pandas", "sklearn"})
+    eager = imports(SOURCES[path].read_text(), module_of(SOURCES[path]), path.name == "__init__.py", lazy=False)
+    assert not {name.split(".")[0] for name in eager} & {"pyarrow", "dask", "distributed"}
+
+
 @pytest.mark.parametrize("path", under("calibration"), ids=ids)
 def test_the_calibration_samples_through_the_bayesian_side_and_draws_nothing(path):
     assert not outside(path) & (DRAWING | SAMPLERS)
@@ -229,7 +237,9 @@ def test_nothing_below_imports_the_command_line(path):
     assert not any(starts_with(name, "cli") for name in inside(path))
 
 
-@pytest.mark.parametrize("path", [Path("tables.py"), Path("problem.py"), Path("fitting.py")], ids=ids)
+@pytest.mark.parametrize(
+    "path", [Path(f"{name}.py") for name in ("tables", "problem", "fitting", "fits", "checkpoints")], ids=ids
+)
 def test_the_way_in_is_light(path):
     assert not outside(path) & (HEAVY | {"pandas", "sklearn"})
     assert not any(starts_with(name, "bayes", "comparison", "report", "studies", "cli") for name in inside(path))

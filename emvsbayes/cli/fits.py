@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from emvsbayes.cli.group import SINGULAR, command, exit_code, progress
-from emvsbayes.cli.options import model_arguments, model_options, structured
+from emvsbayes.cli.group import INTERRUPTED, SINGULAR, command, exit_code, progress
+from emvsbayes.cli.options import asked_chunk, model_arguments, model_options, structured
 from emvsbayes.core.errors import InputError, unknown
 
 
@@ -20,6 +20,8 @@ from emvsbayes.core.errors import InputError, unknown
 @click.option("--m-step", help="full, conditional (ECM) or gradient (generalized EM).")
 @click.option("--schedule", help="batch, chunked:ROWS, or incremental:B or stepwise:B with B blocks of rows.")
 @click.option("--accelerate", help="squarem or anderson.")
+@click.option("--chunk", type=int, help="Read the file so many rows at a time: for data larger than memory.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Write each pass here; go on from it if it exists.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the fit to this file.")
 @click.option("--errors", help="Standard errors by louis, sem, hessian, bootstrap, parametric; commas between them.")
 @click.option("--replicates", "n_replicates", type=int, default=200, show_default=True, help="Of the bootstraps.")
@@ -30,13 +32,19 @@ def em_command(
     m_step: str | None,
     schedule: str | None,
     accelerate: str | None,
+    chunk: int | None,
+    checkpoint: Path | None,
     json_path: Path | None,
     errors: str | None,
     n_replicates: int,
     level: float,
     **model: Any,
 ) -> int:
-    """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC."""
+    """Fit with EM only: maximum likelihood, or MAP with --prior. Never imports PyMC.
+
+    With --chunk, and where the file would take more than a quarter of the memory, rows are read a chunk at a time.
+    """
+    from emvsbayes.cli.progress import Progress
     from emvsbayes.fitting import fit
     from emvsbayes.studies.saving import writable, write_text
 
@@ -50,14 +58,28 @@ def em_command(
         raise InputError(f"--level must be a number between 0 and 1; it is {level:g}.")
     if methods and n_replicates < 2:
         raise InputError(f"--replicates must be at least 2; it is {n_replicates}.")
-    model = model_arguments(data, model)
-    fitted = fit(
-        prior=None if given == "none" else given,
-        m_step=m_step,
-        schedule=schedule,
-        accelerate=accelerate,
+    asked, chunk = chunk, asked_chunk(data, chunk, schedule)
+    if chunk is not None and asked is None and not schedule:
+        progress(f"{data} would take more than a quarter of the memory: reading {chunk:,} rows at a time (--chunk)")
+    if methods and chunk is not None:
+        raise InputError("standard errors need all rows in memory; leave --errors out, or --chunk.")
+    model = model_arguments(data, model, chunk)
+    arguments = {
+        "prior": None if given == "none" else given,
+        "m_step": m_step,
+        "schedule": schedule,
+        "accelerate": accelerate,
+        "checkpoint": checkpoint,
         **model,
-    )
+    }
+    if chunk is None and checkpoint is None:
+        fitted = fit(**arguments)
+    else:
+        with Progress() as shown:
+            try:
+                fitted = fit(progress=shown, chunk=chunk, **arguments)
+            except KeyboardInterrupt:
+                return _interrupted(shown, checkpoint)
     click.echo(fitted.summary())
     if methods:
         _echo_errors(fitted, model, methods, n_replicates, level)
@@ -147,6 +169,15 @@ def simulate_command(fit: Path, like: Path, out: Path | None, seed: int) -> None
         raise InputError(f"{fit} is not the JSON of a fit; write one with `emvsbayes em ... --json`.") from None
     text = Fit.from_json(written).simulate(like, seed=seed).to_csv()
     click.echo(text, nl=False) if out is None else write_text(text, out)
+
+
+def _interrupted(shown: Any, checkpoint: Path | None) -> int:
+    """One sentence on what is left of a fit that was broken off, and the shell's code for it."""
+    left = "nothing was kept; with --checkpoint FILE it would go on from there"
+    if checkpoint is not None and checkpoint.is_file():
+        left = f"{checkpoint} holds the fit so far, and the same command goes on from there"
+    click.echo(f"Interrupted in {shown.name}, after pass {shown.passes}: {left}.", err=True)
+    return INTERRUPTED
 
 
 def _error_methods(names: str | None) -> list[str]:

@@ -25,7 +25,7 @@ Exit codes:
   3  not converged (EM or sampler)
   4  the requested fit is singular
 """
-NOT_CONVERGED, SINGULAR = 3, 4
+NOT_CONVERGED, SINGULAR, INTERRUPTED = 3, 4, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -102,8 +102,18 @@ def structured(value: str | None, what: str, names: tuple[str, ...]) -> Any:
     raise unknown(what, value, names)
 
 
-def model_arguments(data: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """The options of `model_options` as arguments of `fit` and `compare`."""
+def asked_chunk(data: Path, chunk: int | None, schedule: str | None) -> int | None:
+    """Rows to read at a time, where a file is to be read so; None where it is read whole."""
+    from emvsbayes.sources.opening import CHUNK, by_chunks
+
+    if not by_chunks(data, chunk):
+        return None
+    asked = (schedule or "").removeprefix("chunked:")
+    return chunk or (int(asked) if asked.isdecimal() and int(asked) else CHUNK)
+
+
+def model_arguments(data: Path, options: dict[str, Any], chunk: int | None = None) -> dict[str, Any]:
+    """The options of `model_options` as arguments of `fit` and `compare`; with a `chunk` the file is not read yet."""
     from emvsbayes.core.starts import ALL_METHODS
     from emvsbayes.fits import Fit
     from emvsbayes.tables import read_table
@@ -133,6 +143,11 @@ def model_arguments(data: Path, options: dict[str, Any]) -> dict[str, Any]:
         arguments["fixed"] = structured(options.pop("fixed"), "fixed", names=())
     special = {"labels": options.pop("labels"), "sample_weight": options.pop("weights")}
     columns = options.pop("columns")
+    if chunk is not None:
+        from emvsbayes.sources.opening import as_reader
+
+        named = [name.strip() for name in columns.split(",")] if columns else None
+        return {**arguments, "X": as_reader(data, named, **special)}
     table = read_table(data)
     for argument, column in special.items():
         if column is not None:

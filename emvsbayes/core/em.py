@@ -99,6 +99,8 @@ def run_em(
     weight = total_weight(data)
     events, stopped_by, remaining = (), "", None
     status = Status.MAX_PASSES if np.isfinite(objective) else Status.NONFINITE
+    if resume is not None:
+        events, stopped_by, remaining, status = resume.events, resume.stopped_by, resume.remaining, resume.status
     before = params  # at the end of the last whole pass
 
     while status is Status.MAX_PASSES and passes < stop.max_passes:
@@ -151,11 +153,24 @@ def run_em(
         if path is not None:
             path.add(passes, params)
         if watch is not None:
-            turn = schedule.turn(memory) if hasattr(schedule, "turn") else sweeps  # pyright: ignore
-            mean = None if path is None else (path.length, path.sum)
-            held = None if leaper is None else leaper.remembered()
-            steps = tuple(scorer.steps)
-            watch.passed(State(params, int(passes), sweeps, turn, objective, last_gain, steps, scorer.seen, mean, held))
+            watch.passed(
+                State(
+                    params,
+                    int(passes),
+                    sweeps,
+                    schedule.turn(memory) if hasattr(schedule, "turn") else sweeps,  # pyright: ignore
+                    objective,
+                    last_gain,
+                    status,
+                    stopped_by,
+                    remaining,
+                    events,
+                    tuple(scorer.steps),
+                    scorer.seen,
+                    None if path is None else (path.length, path.sum),
+                    None if leaper is None else leaper.remembered(),
+                )
+            )
 
     if path is not None and path.length >= SHORTEST_PATH and status is Status.MAX_PASSES:
         params = path.average(params)

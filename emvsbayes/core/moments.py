@@ -66,4 +66,6 @@ def moments_of(X: Array, row_weights: Array, matrix: bool = True) -> Moments:
             scatter += (deviations * row_weights[rows, None]).T @ deviations
         else:
             scatter += row_weights[rows] @ deviations**2
-    return Moments(weight, mean, scatter, present.min(axis=0).astype(float), present.max(axis=0).astype(float))
+    # column by column: over the first axis of narrow rows NumPy takes ten times as long
+    low, high = (np.array([take(present[:, j]) for j in range(d)], dtype=np.float64) for take in (np.min, np.max))
+    return Moments(weight, mean, scatter, low, high)

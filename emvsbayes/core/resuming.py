@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from emvsbayes.core.records import plain
-from emvsbayes.core.trace import HalfStep
+from emvsbayes.core.trace import Event, HalfStep, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class State:
     passes, sweeps : done so far
     turn : the sweep that the E half-step at `params` was, counted from 0
     objective, last_gain : of the last pass, in nats
+    status, stopped_by, remaining, events : what is known of the end; `core.trace.Run` where this pass was the last
     steps, seen : the recorded half-steps, and how many of them were held against one another
     path : the number of parameters added to a random path, and their sum in free coordinates
     leaper : what the accelerator remembers, by name; None without one
@@ -39,6 +40,10 @@ class State:
     turn: int
     objective: float
     last_gain: float
+    status: Status = Status.MAX_PASSES
+    stopped_by: str = ""
+    remaining: float | None = None
+    events: tuple[Event, ...] = ()
     steps: tuple[HalfStep, ...] = ()
     seen: int = 0
     path: tuple[int, Any] | None = None
@@ -46,14 +51,18 @@ class State:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; every float to the last bit."""
-        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name != "status"} | {
+            "status": self.status.name
+        }
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any], like: Any) -> State:
         """The inverse of `to_dict`, for parameters of the type of `like`."""
         steps = tuple(HalfStep(**step) for step in raw["steps"])
         path = None if raw["path"] is None else (raw["path"][0], np.array(raw["path"][1]))
-        return cls(**{**raw, "params": params_of(raw["params"], like), "steps": steps, "path": path})
+        events = tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"])
+        read = {"params": params_of(raw["params"], like), "status": Status[raw["status"]]}
+        return cls(**{**raw, **read, "events": events, "steps": steps, "path": path})
 
 
 class Watch(Protocol):

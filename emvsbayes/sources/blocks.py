@@ -102,6 +102,14 @@ class Beside:
         """The blocks with their labels and weights."""
         return map(self.place, self.reader.blocks(rows))
 
+    def check_rows(self, n_rows: int) -> None:
+        """Raise where there are more labels or weights than rows; where there are fewer, `place` does."""
+        for what, values in (("labels", self.labels), ("sample_weight", self.sample_weight)):
+            if values is not None and not isinstance(values, str) and len(values) != n_rows:
+                raise InputError(
+                    f"{what} has {len(values)} entries, and {self.words} has {n_rows} rows; give one entry a row."
+                )
+
     def place(self, block: Block) -> Block:
         """A block with its labels and weights."""
         labels = self._of(self.labels, block, "labels")

@@ -27,7 +27,7 @@ class IterableRows:
 
     again: Callable[[], Iterable[Any]]
     columns: tuple[str, ...]
-    words: str = "the iterable of blocks"
+    words: str
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """The blocks as they come; empty ones are left out."""
@@ -59,15 +59,15 @@ class IterableRows:
 
 def iterable_rows(X: Any) -> IterableRows:
     """A reader of a callable or an iterable; its first block is made now, to learn the columns."""
-    words = getattr(X, "__name__", type(X).__name__)
-    words = f"the blocks of {words}" if words.isidentifier() else "the iterable of blocks"
+    name = getattr(X, "__name__", type(X).__name__)
+    words = (f"{name}()" if callable(X) else name) if name.isidentifier() else "the function"
     if not callable(X) and iter(X) is X:
         raise InputError(ONCE)
     again: Any = X if callable(X) else lambda: iter(X)
     first = again()
     if isinstance(first, np.ndarray | str | bytes | Mapping) or not isinstance(first, Iterable):
         raise InputError(
-            f"{words} must be an iterator of blocks of rows, made anew by every call; the function returned "
+            f"{words} must return an iterator of blocks of rows, a new one by every call; it returned a value of type "
             f"{type(first).__name__}."
         )
     if callable(X) and iter(first) is first and first is again():

@@ -32,11 +32,16 @@ def is_reader(X: Any) -> bool:
     return hasattr(X, "blocks") and hasattr(X, "columns")
 
 
+def only_by_chunks(X: Any) -> bool:
+    """Whether these data come as blocks and not at once."""
+    return is_reader(X) or is_iterable_of_blocks(X)
+
+
 def by_chunks(X: Any, chunk: int | None) -> bool:
     """Whether these data are to be read a chunk at a time."""
     if chunk is not None:
         whole_number(chunk, 1, "chunk")
-    if is_reader(X) or is_iterable_of_blocks(X):
+    if only_by_chunks(X):
         return True
     if isinstance(X, str | Path):
         suffix = Path(X).suffix.lower()

@@ -110,6 +110,10 @@ class Source:
 def open_source(reader: Any, record: Any, rows: int, watch: Any = None) -> Source:
     """Survey the rows of a reader, for data of the type `record`, in chunks of `rows`."""
     found = survey(reader, record, rows, watch)
+    if hasattr(reader, "check_rows"):
+        reader.check_rows(found.n_rows)
+    if watch is not None and hasattr(watch, "total"):
+        watch.total(found.n_rows)
     standing = getattr(found.sample, "standing_for", None)
     sample = found.sample if standing is None else standing(found.moments)
     return Source(reader, record, rows, found, sample, watch)

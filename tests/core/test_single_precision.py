@@ -42,7 +42,7 @@ def test_rows_are_kept_as_they_came():
 def test_the_covariance_is_taken_in_blocks(monkeypatch):
     X = blobs(n=100, d=3) + 1e6
     weights = np.random.default_rng(0).choice([0.0, 1.0, 2.5], size=100)
-    monkeypatch.setattr("emvsbayes.families.gaussian_mixture.records.AT_ONCE", 7)
+    monkeypatch.setattr("emvsbayes.core.moments.AT_ONCE", 7)
     data = pose("gaussian_mixture", X, n_components=2, sample_weight=weights).data
     centred = X - np.average(X, axis=0, weights=weights)
     np.testing.assert_allclose(data.covariance, (centred.T * weights) @ centred / (weights.sum() - 1), rtol=1e-12)

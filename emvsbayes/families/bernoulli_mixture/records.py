@@ -95,8 +95,8 @@ class BernoulliData:
             row, column = (int(i) for i in np.argwhere(outside)[0])
             raise InputError(
                 f"entries must lie in [0, 1]; row {row_number(row)}, column {table.columns[column]!r} has "
-                f"{X[row, column]:g}: divide grey levels by the largest possible one (such as 255), or set 0 and 1 by "
-                "a threshold."
+                f"{X[row, column]:g}: divide grey levels by the largest possible one (such as 255), or set 0 and 1 "
+                "by a threshold."
             )
         if not observed.any(axis=1).all():
             raise InputError(f"row {row_number(np.argmin(observed.any(axis=1)))} has no observed entry; drop it.")
