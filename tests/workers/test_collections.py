@@ -89,7 +89,7 @@ def test_who_computes_changes_no_bit(scheduler):
         found = eb.fit("gaussian_mixture", da.from_array(X, chunks=(700, 2)), n_components=3, chunk=300, n_starts="4:1")
     assert_identical(here.params, found.params)
     assert here.log_likelihood == found.log_likelihood
-    assert "4,000 rows of the dask array, read 300 at a time" in found.summary()
+    assert "4,000 rows of the dask array, read at most 300 at a time" in found.summary()
 
 
 def test_single_precision_stays_single():
