@@ -22,6 +22,7 @@ from emvsbayes.sources.note import ChunksRead
 from emvsbayes.sources.opening import as_reader, by_chunks
 from emvsbayes.sources.record import read_block
 from emvsbayes.tables import Table, as_table
+from emvsbayes.workers.collections import kind_of
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,10 @@ class Fit:
     def _chunks(self, X: Any, chunk: int) -> Iterator[Any]:
         """The rows of X as data records of so many rows."""
         whole_number(chunk, 1, "chunk")
+        if kind_of(X) is not None:
+            from emvsbayes.workers.reader import dask_rows
+
+            X = dask_rows(X)
         reader = as_reader(X) if by_chunks(X, chunk) else as_reader(np.asarray(X))
         if self.columns and set(self.columns) <= set(reader.columns):
             reader = as_reader(reader, self.columns)

@@ -154,6 +154,15 @@ def test_one_axis_is_one_column():
         assert_close(eb.fit("gaussian_mixture", X, n_components=2, start=start, stop=EIGHT).params, memory.params)
 
 
+def test_predictions_a_chunk_at_a_time():
+    X = blobs(n=200)
+    fit = eb.fit("gaussian_mixture", X, n_components=2, start={"means": X[:2]}, stop=EIGHT)
+    found = list(fit.predict(da.from_array(X, chunks=(70, 2)), chunk=50))
+    assert [len(r) for r in found] == [50, 20, 50, 20, 50, 10]
+    np.testing.assert_allclose(np.concatenate(found), fit.responsibilities, atol=1e-14)
+    assert fit.log_score(frame(X), chunk=30) == pytest.approx(fit.log_score(X), rel=1e-13)
+
+
 def test_blocks_are_of_one_partition_each():
     X = blobs(n=50)
     blocks = list(dask_rows(da.from_array(X, chunks=((20, 0, 25, 5), 2))).blocks(10))
