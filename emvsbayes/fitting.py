@@ -130,9 +130,10 @@ def fit(
     seed : int
         Of the starts, and of a q that is drawn.
     client : distributed.Client
-        Every start is a task on the workers of a Dask cluster, and the data travel to each worker once; see
-        `emvsbayes.workers`. Workers on machines of one kind return what one thread here does, to the bit; processors
-        that differ, to rounding.
+        The workers of a Dask cluster (`emvsbayes.workers`). Rows in memory travel to each of them once, and every start
+        is a task; rows of a dask collection are summed where they are. Workers on machines of one kind return what this
+        process does, to the bit; processors that differ, to rounding. By default none, and of a collection the one that
+        Dask would use. Starts that were tasks are not in a checkpoint, and are run again by a fit that goes on.
 
     Returns
     -------

@@ -51,6 +51,7 @@ def _few_starts(client, monkeypatch):
     client.run(few)
 
 
+@pytest.mark.sampling  # no sampler, but whole studies
 @pytest.mark.usefixtures("_few_starts")
 def test_studies_over_a_client_are_those_here(client, monkeypatch):
     said = []
@@ -67,6 +68,22 @@ def test_studies_over_a_client_are_those_here(client, monkeypatch):
         assert any(line.startswith(f"{name}: EM: maximum likelihood") for line in said)
 
 
+@pytest.mark.sampling
+@pytest.mark.usefixtures("_few_starts")
+def test_a_sampled_study_and_its_cache(client):
+    """PyMC compiles and samples in a worker's thread, and finds its own draws again."""
+    small = replace(STUDIES["two-coins"], bootstrap=0, supplements=[], models=[], draws=100, tune=100)
+    said = []
+    (first,), (second,) = (
+        list(several.studies_done([small], fresh=fresh, client=client, say=said.append)) for fresh in (True, False)
+    )
+    assert dict(first[1].posterior.posterior.sizes)["draw"] == 100
+    assert first[1].posterior.posterior.identical(second[1].posterior.posterior)
+    assert "two-coins: posterior: the same draws are cached" in said
+    assert any(line.startswith("two-coins: PyMC: sampled in") for line in said)
+
+
+@pytest.mark.sampling
 @pytest.mark.usefixtures("_few_starts")
 def test_a_study_whose_worker_dies_is_done_again(client, tmp_path):
     marker = tmp_path / "killed"
@@ -92,6 +109,7 @@ def test_a_study_whose_worker_dies_is_done_again(client, tmp_path):
     assert_agree(results(found.record), results(runner.run_study(small, sampling=False).record))
 
 
+@pytest.mark.sampling
 def test_the_command_writes_the_pages_here(client, tmp_path, monkeypatch):
     @contextmanager
     def given(workers, scheduler):
