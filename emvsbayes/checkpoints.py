@@ -27,10 +27,10 @@ from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain, record_fields
 from emvsbayes.core.resuming import State
+from emvsbayes.core.runs import run_from_dict, run_to_dict
 from emvsbayes.core.schedules import Batch
 from emvsbayes.core.sources import is_source
 from emvsbayes.core.trace import Run
-from emvsbayes.fits import run_from_dict, run_to_dict
 
 FORMAT = 1
 TIMES = 10  # a file is written where the last writing took less than 1 / TIMES of the time since

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, real_array, whole_number
+from emvsbayes.core.checks import Array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import plain, record_fields
+from emvsbayes.core.runs import run_from_dict, run_to_dict
 from emvsbayes.core.starts import SHORT_PASSES, Restart
 from emvsbayes.core.stopping import Stop
-from emvsbayes.core.trace import Event, HalfStep, Run, Status, Trace
+from emvsbayes.core.trace import Event, Run, Status, Trace
 from emvsbayes.families import FAMILIES
 from emvsbayes.plan import Plan
 from emvsbayes.problem import read_settings
 from emvsbayes.sources.note import ChunksRead
-from emvsbayes.sources.opening import as_reader, by_chunks
-from emvsbayes.sources.record import read_block
+from emvsbayes.sources.opening import records_of
 from emvsbayes.tables import Table, as_table
-from emvsbayes.workers.collections import kind_of
+from emvsbayes.workers.collections import reader_of
 
 
 @dataclass(frozen=True)
@@ -160,26 +160,12 @@ class Fit:
         self._require_components()
         if chunk is None:
             return self._responsibilities(self._read(X))
-        return (self._responsibilities(rows) for rows in self._chunks(X, chunk))
+        every = records_of(reader_of(X), FAMILIES[self.family.name].data, chunk, self.columns)
+        return (self._responsibilities(rows) for rows in every)
 
     def _responsibilities(self, data: Any) -> Array:
         q = self.family.e_step(self.params, data)
         return (q.hardened() if self.e_step == "hard" else q).responsibilities
-
-    def _chunks(self, X: Any, chunk: int) -> Iterator[Any]:
-        """The rows of X as data records of so many rows."""
-        whole_number(chunk, 1, "chunk")
-        if kind_of(X) is not None:
-            from emvsbayes.workers.reader import dask_rows
-
-            X = dask_rows(X)
-        reader = as_reader(X) if by_chunks(X, chunk) else as_reader(np.asarray(X))
-        if self.columns and set(self.columns) <= set(reader.columns):
-            reader = as_reader(reader, self.columns)
-        elif self.columns and len(self.columns) != len(reader.columns):
-            raise InputError(f"the fit has {len(self.columns)} columns; {reader.words} has {len(reader.columns)}.")
-        record = FAMILIES[self.family.name].data
-        return (read_block(record, block, reader.columns, reader.words) for block in reader.blocks(chunk))
 
     def _require_components(self) -> None:
         if "components" not in self.family.capabilities:
@@ -194,8 +180,9 @@ class Fit:
         if chunk is not None:
             if "rowwise" not in self.family.capabilities:
                 raise InputError(self.family.absent["rowwise"])
-            parts = [(self.family.log_likelihood(self.params, c), c.row_weights.sum()) for c in self._chunks(X, chunk)]
-            return float(sum(height for height, _ in parts) / sum(weight for _, weight in parts))
+            every = records_of(reader_of(X), FAMILIES[self.family.name].data, chunk, self.columns)
+            parts = [(self.family.log_likelihood(self.params, rows), rows.n_rows) for rows in every]
+            return float(sum(height for height, _ in parts) / sum(n_rows for _, n_rows in parts))
         data = self._read(X)
         if shared := getattr(self.family, "log_predictive", None):
             if self.q is None:
@@ -380,51 +367,3 @@ class Fit:
             raise InputError(f"this fit cannot be used: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError("this is not the JSON of a fit; write one with fit.to_json().") from None
-
-
-def run_to_dict(run: Run) -> dict[str, Any]:
-    """A run without its q as plain values."""
-    return {
-        "status": run.status.name,
-        "stopped_by": run.stopped_by,
-        "remaining": run.remaining,
-        "passes": run.passes,
-        "log_likelihood": _or_null(run.log_likelihood),
-        "log_prior": run.log_prior,
-        "elbo": run.elbo,
-        "params": plain(run.params),
-        "start": plain(run.start),
-        "events": [plain(event) for event in run.events],
-        "trace": [{name: _or_null(value) for name, value in plain(step).items()} for step in run.trace],
-    }
-
-
-def _or_null(value: Any) -> Any:
-    """None for NaN, which is no JSON: a score that a model without density does not have."""
-    return None if value != value else value
-
-
-def _or_nan(value: Any) -> Any:
-    return float("nan") if value is None else value
-
-
-def run_from_dict(raw: Mapping[str, Any], params: type) -> Run:
-    """The inverse of `run_to_dict`, with parameters of this type."""
-
-    def record(values: Mapping[str, Any]) -> Any:
-        return params(**{name: real_array(value, name) for name, value in values.items()})
-
-    return Run(
-        start=record(raw["start"]),
-        params=record(raw["params"]),
-        q=None,
-        log_likelihood=_or_nan(raw["log_likelihood"]),
-        log_prior=raw["log_prior"],
-        status=Status[raw["status"]],
-        passes=raw["passes"],
-        trace=Trace(tuple(HalfStep(**{name: _or_nan(value) for name, value in step.items()}) for step in raw["trace"])),
-        events=tuple(Event(**{**event, "rows": tuple(event["rows"])}) for event in raw["events"]),
-        stopped_by=raw["stopped_by"],
-        remaining=raw["remaining"],
-        elbo=raw["elbo"],
-    )

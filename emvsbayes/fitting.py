@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from emvsbayes.checkpoints import Keeper
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.core.esteps import Exact
 from emvsbayes.core.latents.categorical import weighted_sum
 from emvsbayes.core.sampled_starts import KEPT, STARTS, Searched, sampled_restarts
 from emvsbayes.core.sources import added, chunks_of, is_source, stand_in, total_weight
@@ -32,11 +31,10 @@ from emvsbayes.core.starts import (
 from emvsbayes.core.stopping import Stop
 from emvsbayes.core.trace import Run
 from emvsbayes.fits import Fit
-from emvsbayes.plan import Plan, read_plan, read_schedule
+from emvsbayes.plan import Plan, read_chunk, read_plan
 from emvsbayes.problem import Problem, pose
 from emvsbayes.sources.note import chunks_read
-from emvsbayes.sources.opening import by_chunks
-from emvsbayes.workers.collections import kind_of
+from emvsbayes.workers.collections import kind_of, reader_of
 
 N_STARTS = 20
 FEW = 10_000  # rows of an explicit E-step, where nobody wants its q
@@ -149,9 +147,7 @@ def fit(
     Dempster, Laird and Rubin (1977), JRSS B 39, 1-38.
     """
     if kind_of(X) is not None:
-        from emvsbayes.workers.reader import dask_rows
-
-        X, labels, sample_weight = dask_rows(X, labels, sample_weight, client), None, None
+        X, labels, sample_weight = reader_of(X, labels, sample_weight, client), None, None
     chunk, schedule = read_chunk(chunk, schedule, X)
     problem = pose(
         family,
@@ -190,27 +186,6 @@ def shared_over(client: Any) -> Share | None:
     from emvsbayes.workers.tasks import share_over
 
     return share_over(client)
-
-
-def read_chunk(chunk: int | None, schedule: str | None, X: Any) -> tuple[int | None, str | None]:
-    """Rows of a chunk and the schedule, where one of them says both; raises where they disagree."""
-    if chunk is not None:
-        whole_number(chunk, 1, "chunk")
-        if schedule not in (None, "chunked", f"chunked:{chunk}"):
-            raise InputError(
-                f"chunk={chunk} reads so many rows at a time, in the schedule chunked:{chunk}; leave the schedule "
-                f"{schedule!r} out."
-            )
-        return chunk, f"chunked:{chunk}"
-    if not by_chunks(X, None):
-        return None, schedule
-    name, _, rows = (schedule or "chunked").partition(":")
-    if name != "chunked":
-        raise InputError(
-            f"data that are read a chunk at a time are fitted in the schedule chunked:ROWS; leave the schedule "
-            f"{schedule!r} out."
-        )
-    return (read_schedule(schedule, Exact()).rows if schedule and rows else None), schedule  # pyright: ignore
 
 
 def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:

@@ -15,10 +15,11 @@ from emvsbayes.core.acceleration import ACCELERATORS
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.chunked import ROWS, Chunked
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.core.esteps import EStep, Truncated, read_e_step
+from emvsbayes.core.esteps import EStep, Exact, Truncated, read_e_step
 from emvsbayes.core.msteps import M_STEPS
 from emvsbayes.core.protocol import Schedule
 from emvsbayes.core.schedules import BLOCKS, SCHEDULES, Batch, Incremental, Stepwise
+from emvsbayes.sources.opening import by_chunks
 
 KINDS = {"components": "assigns rows to components", "shared": "is for one latent that all rows share"}
 
@@ -96,6 +97,27 @@ def read_plan(
             f"guess is good; leave accelerate out, or {Plan(e_step, schedule=schedule).words}."
         )
     return Plan(e_step, m_step, schedule, accelerate, seed)
+
+
+def read_chunk(chunk: int | None, schedule: str | None, X: Any) -> tuple[int | None, str | None]:
+    """Rows of a chunk and the schedule, where one of them says both; raises where they disagree."""
+    if chunk is not None:
+        whole_number(chunk, 1, "chunk")
+        if schedule not in (None, "chunked", f"chunked:{chunk}"):
+            raise InputError(
+                f"chunk={chunk} reads so many rows at a time, in the schedule chunked:{chunk}; leave the schedule "
+                f"{schedule!r} out."
+            )
+        return chunk, f"chunked:{chunk}"
+    if not by_chunks(X, None):
+        return None, schedule
+    name, _, rows = (schedule or "chunked").partition(":")
+    if name != "chunked":
+        raise InputError(
+            f"data that are read a chunk at a time are fitted in the schedule chunked:ROWS; leave the schedule "
+            f"{schedule!r} out."
+        )
+    return (read_schedule(schedule, Exact()).rows if schedule and rows else None), schedule  # pyright: ignore
 
 
 def read_schedule(text: str, e_step: EStep) -> Schedule:

@@ -102,11 +102,7 @@ def read_table(path: str | Path) -> Table:
     reader = _read_idx if is_idx(path) else readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} is not a .csv, .parquet, .npy or .npz file; convert it to one of these.")
-    try:
-        exists = path.is_file()
-    except OSError:  # a name that no file system takes
-        exists = False
-    if not exists:
+    if not is_file(path):
         raise InputError(f"{path} does not exist or is not a file; check the path.")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
@@ -116,6 +112,14 @@ def read_table(path: str | Path) -> Table:
         raise
     except (OSError, EOFError, ValueError, BadZipFile, csv.Error) as error:
         raise InputError(f"{path} cannot be read as {path.suffix}: {str(error).splitlines()[0]}.") from None
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file of this name."""
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that no file system takes
+        return False
 
 
 def as_table(X: Any) -> Table:

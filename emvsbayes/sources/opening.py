@@ -7,7 +7,7 @@ A chunk at a time is what is done for iterables of blocks and for readers, alway
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from emvsbayes.sources.delimited import csv_rows
 from emvsbayes.sources.iterables import is_iterable_of_blocks, iterable_rows
 from emvsbayes.sources.npy import MappedRows, npy_rows
 from emvsbayes.sources.parquet import parquet_rows
+from emvsbayes.sources.record import read_block
+from emvsbayes.tables import is_file
 
 CHUNK = 200_000  # rows, where nobody says
 READERS = {".npy": npy_rows, ".parquet": parquet_rows, ".csv": csv_rows}
@@ -45,9 +47,9 @@ def by_chunks(X: Any, chunk: int | None) -> bool:
         return True
     if isinstance(X, str | Path):
         suffix = Path(X).suffix.lower()
-        if chunk is not None and suffix not in READERS and Path(X).is_file():
+        if chunk is not None and suffix not in READERS and is_file(X):
             raise InputError(f"{X} cannot be read a chunk at a time; convert it to .npy, .parquet or .csv.")
-        return suffix in READERS and Path(X).is_file() and (chunk is not None or _large(_size(Path(X), suffix)))
+        return suffix in READERS and is_file(X) and (chunk is not None or _large(_size(Path(X), suffix)))
     return isinstance(X, np.memmap) and X.ndim <= 2 and (chunk is not None or _large(X.nbytes))
 
 
@@ -102,12 +104,23 @@ def as_reader(
     return Beside(reader, kept, labels, sample_weight)
 
 
+def records_of(X: Any, record: Any, chunk: int, columns: Sequence[str] = ()) -> Iterator[Any]:
+    """The rows of X as data records of at most `chunk` rows, once; with these columns, by name where X has names."""
+    whole_number(chunk, 1, "chunk")
+    reader = as_reader(X) if by_chunks(X, chunk) else MappedRows(np.asarray(X), "the data")
+    if columns and set(columns) <= set(reader.columns):
+        reader = as_reader(reader, columns)
+    elif columns and len(columns) != len(reader.columns):
+        raise InputError(f"the fit has {len(columns)} columns; {reader.words} has {len(reader.columns)}.")
+    return (read_block(record, block, tuple(reader.columns), reader.words) for block in reader.blocks(chunk))
+
+
 def _reader(X: Any) -> Any:
     if is_reader(X):
         return X
     if isinstance(X, str | Path):
         path = Path(X)
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{path} does not exist or is not a file; check the path.")
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
@@ -121,6 +134,6 @@ def _beside(value: Any, reader: Any) -> Any:
     """Labels or weights: None, the name of a column, or an array (N,), a memory map where it is a file."""
     if value is None or (isinstance(value, str) and value in reader.columns):
         return value
-    if isinstance(value, str | Path) and Path(value).suffix == ".npy" and Path(value).is_file():
+    if isinstance(value, str | Path) and Path(value).suffix == ".npy" and is_file(value):
         return np.load(value, mmap_mode="r")
     return value if isinstance(value, str) or hasattr(value, "shape") else np.asarray(value)

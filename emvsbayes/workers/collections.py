@@ -42,6 +42,15 @@ def kind_of(X: Any) -> str | None:
     return "array" if rest.startswith("array") else "frame"
 
 
+def reader_of(X: Any, labels: Any = None, sample_weight: Any = None, client: Any = None) -> Any:
+    """A reader of a collection (`workers.reader`); anything else as it is."""
+    if kind_of(X) is None:
+        return X
+    from emvsbayes.workers.reader import dask_rows
+
+    return dask_rows(X, labels, sample_weight, client)
+
+
 def collection_of(X: Any) -> Collection:
     """The partitions of a dask array or DataFrame.
 
