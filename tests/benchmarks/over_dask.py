@@ -68,8 +68,8 @@ def main(n: int) -> None:
     ):
         X = rows(n)
         memory = pose("gaussian_mixture", client.compute(X).result(), n_components=K)
-        far = pose("gaussian_mixture", dask_rows(X, client=client), n_components=K, chunk=CHUNK)
-        few = pose("gaussian_mixture", dask_rows(rows(1000), client=client), n_components=K, chunk=CHUNK)
+        far = pose("gaussian_mixture", dask_rows(X, client=client), n_components=K, larger=True, chunk=CHUNK)
+        few = pose("gaussian_mixture", dask_rows(rows(1000), client=client), n_components=K, larger=True, chunk=CHUNK)
         family, start = memory.family, memory.family.init(far.data.sample, np.random.default_rng(0), "k-means++")
         chunked, batch = Chunked(CHUNK, keep_q=False), None
         for problem, schedule in ((memory, batch), (far, chunked), (few, chunked)):  # compiles

@@ -103,7 +103,11 @@ def test_progress_counts_rows(client):
     found = fitted(rows(), client, progress=told)
     assert [passes for passes, _ in told.passes] == list(range(1, 7))
     assert told.passes[-1][1] == found.log_likelihood
-    assert told.read == 4000 * (1 + 2 + 6 + 1)  # the survey, the start about itself and the data, six passes, ICL
+    sweeps = 1 + 6 + 1  # the survey, six passes, the certainty of the rows for ICL; and the start
+    assert told.read in (
+        4000 * (sweeps + 1),
+        4000 * (sweeps + 2),
+    )  # about itself, and where it is far off about the data
 
 
 def slowed(client, folder):
