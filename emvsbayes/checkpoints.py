@@ -119,10 +119,11 @@ class Keeper:
         except BaseException:  # the last passes may not be in the file yet
             self._write()
             raise
-        with self.lock:
-            self.done[name] = run_to_dict(found)
-            self.begun.pop(name, None)
-        self._write()
+        if self.path is not None:
+            with self.lock:
+                self.done[name] = run_to_dict(found)
+                self.begun.pop(name, None)
+            self._write()
         return found
 
     def _finished(self, name: str, family: Any, data: Any, start: Any, options: Any) -> Run:

@@ -48,6 +48,7 @@ class Progress:
     def begins(self, name: str) -> None:
         """A run of this name begins."""
         self.name, self.passes, self.objective, self.in_pass = name, 0, None, 0
+        self.rate, self.counted, self.since = 0.0, 0, time.monotonic()  # a run on the sample reads no rows
 
     def rows(self, n: int) -> None:
         """So many rows more were swept."""

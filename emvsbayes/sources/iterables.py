@@ -5,7 +5,7 @@ EM passes over the data many times, so that an iterator that is used up by its f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ def is_iterable_of_blocks(X: Any) -> bool:
     """Whether X can be no table: a function, or what is iterated and has neither a shape nor names of columns."""
     if callable(X) and not isinstance(X, type):
         return True
-    told = isinstance(X, str | bytes | list | tuple | Mapping | Table) or hasattr(X, "__array__")
+    told = isinstance(X, Sequence | Mapping | Table) or hasattr(X, "__array__")
     return isinstance(X, Iterable) and not told and not hasattr(X, "columns") and not hasattr(X, "__fspath__")
 
 

@@ -129,15 +129,24 @@ def test_an_interruption_leaves_the_checkpoint_and_a_sentence(call, here, rows):
 
 def test_lines_of_a_log(monkeypatch, capsys):
     """Nothing within the first second, then a line every five seconds at most, with the speed of the last second."""
-    clock = iter(np.arange(0, 100, 0.5))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with progress.Progress() as shown:
         shown.rows(1000)
         shown.total(1000)
+        shown.begins("start 0 on the sample")
+        shown.passed(1, -2.0)
         shown.begins("start 0 on all rows")
         for passes in range(1, 25):
-            shown.rows(1000)
+            clock[0] += 0.5
+            shown.rows(1_000_000)
             shown.passed(passes, -1234.5 + passes)
+        shown.begins("start 1 on the sample")
+        clock[0] += 5
+        shown.passed(3, -2.5)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "start 0 on all rows: pass 5, objective -1229.500000, 0.00 million rows a second"
-    assert len(lines) == 4
+    assert lines == [
+        "start 0 on all rows: pass 10, objective -1224.500000, 2.00 million rows a second",
+        "start 0 on all rows: pass 20, objective -1214.500000, 2.00 million rows a second",
+        "start 1 on the sample: pass 3, objective -2.500000",
+    ]

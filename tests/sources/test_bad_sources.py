@@ -258,6 +258,7 @@ def test_small_data_are_read_whole_unless_asked(tmp_path):
     assert by_chunks(str(path), 10)
     assert not by_chunks(np.load(path, mmap_mode="r"), None)
     assert not by_chunks([[1.0, 2.0]], None)
+    assert not by_chunks(range(5), None)
     assert eb.fit("gaussian_mixture", path, n_components=2, n_starts=1).chunks is None
     here = eb.fit("gaussian_mixture", blobs(n=100), n_components=2, n_starts=1, chunk=30)
     assert (here.chunks, here.plan.schedule) == (None, "chunked:30")
