@@ -96,3 +96,12 @@ def test_a_worker_of_many_threads_shares_them():
     with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as client:
         for tasks, share in ((3, 2), (1, 8), (20, 1)):
             assert run_tasks(client, lambda data, job: threads(), None, range(tasks)) == [share] * tasks
+
+
+def test_a_checkpoint_of_starts_that_were_tasks(client, tmp_path):
+    """They are not in the file and are run again; the result is the same, finished or not."""
+    call = {"n_components": 3, "n_starts": 4, "seed": 5}
+    plain = eb.fit("gaussian_mixture", blobs(n=200, k=3), **call)
+    for _ in range(2):
+        found = eb.fit("gaussian_mixture", blobs(n=200, k=3), client=client, checkpoint=tmp_path / "fit.json", **call)
+        assert found.to_json() == plain.to_json()
