@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from emvsbayes.selection.models_record import ModelChoice
     from emvsbayes.selection.record import Selection
     from emvsbayes.streaming import Stream
-    from emvsbayes.studies import STUDIES, compare, run
+    from emvsbayes.studies import STUDIES, compare, run, run_studies
     from emvsbayes.vb.fits import VariationalFit
     from emvsbayes.vb.fitting import variational
 
@@ -51,6 +51,7 @@ _HOME = {
     "ModelChoice": "emvsbayes.selection.models_record",
     "compare": "emvsbayes.studies",
     "run": "emvsbayes.studies",
+    "run_studies": "emvsbayes.studies",
     "FAMILIES": "emvsbayes.families",
     "STUDIES": "emvsbayes.studies",
     "InputError": "emvsbayes.core.errors",
@@ -87,6 +88,7 @@ __all__ = [
     "relabel",
     "relabelling",
     "run",
+    "run_studies",
     "sample",
     "sbc",
     "select",

@@ -22,6 +22,7 @@ from emvsbayes.problem import read_settings
 from emvsbayes.sources.note import ChunksRead
 from emvsbayes.sources.opening import records_of
 from emvsbayes.tables import Table, as_table
+from emvsbayes.workers.collections import reader_of
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Fit:
         self._require_components()
         if chunk is None:
             return self._responsibilities(self._read(X))
-        every = records_of(X, FAMILIES[self.family.name].data, chunk, self.columns)
+        every = records_of(reader_of(X), FAMILIES[self.family.name].data, chunk, self.columns)
         return (self._responsibilities(rows) for rows in every)
 
     def _responsibilities(self, data: Any) -> Array:
@@ -179,7 +180,7 @@ class Fit:
         if chunk is not None:
             if "rowwise" not in self.family.capabilities:
                 raise InputError(self.family.absent["rowwise"])
-            every = records_of(X, FAMILIES[self.family.name].data, chunk, self.columns)
+            every = records_of(reader_of(X), FAMILIES[self.family.name].data, chunk, self.columns)
             parts = [(self.family.log_likelihood(self.params, rows), rows.n_rows) for rows in every]
             return float(sum(height for height, _ in parts) / sum(n_rows for _, n_rows in parts))
         data = self._read(X)

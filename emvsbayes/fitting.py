@@ -20,6 +20,7 @@ from emvsbayes.core.starts import (
     ALL_METHODS,
     METHODS,
     Restart,
+    Share,
     go_on,
     methods_of,
     named_run,
@@ -33,6 +34,7 @@ from emvsbayes.fits import Fit
 from emvsbayes.plan import Plan, read_chunk, read_plan
 from emvsbayes.problem import Problem, pose
 from emvsbayes.sources.note import chunks_read
+from emvsbayes.workers.collections import kind_of, reader_of
 
 N_STARTS = 20
 FEW = 10_000  # rows of an explicit E-step, where nobody wants its q
@@ -62,6 +64,7 @@ def fit(
     checkpoint: Any = None,
     progress: Any = None,
     seed: int = 0,
+    client: Any = None,
 ) -> Fit:
     """Fit a latent-variable model with EM.
 
@@ -70,6 +73,7 @@ def fit(
     family : str or Family
         A name in `emvsbayes.FAMILIES`, or a family object.
     X : array (N,) or (N, D), DataFrame, path, or mapping of the family's data fields
+        Or a dask array or DataFrame, whose rows stay where Dask has them; see `emvsbayes.workers.reader`.
         Or data larger than memory: a path (`.npy`, `.parquet`, `.csv`) or memory map with `chunk`, a function that
         returns a new iterator of blocks of rows, an object that can be iterated again and again, or a reader
         (`emvsbayes.sources`). Blocks are arrays, DataFrames or mappings of columns, each at most a chunk in memory.
@@ -123,6 +127,11 @@ def fit(
         Told of rows read and passes done, such as `emvsbayes.cli.progress.Progress`.
     seed : int
         Of the starts, and of a q that is drawn.
+    client : distributed.Client
+        The workers of a Dask cluster (`emvsbayes.workers`). Rows in memory travel to each of them once, and every start
+        is a task; rows of a dask collection are summed where they are. Workers on machines of one kind return what this
+        process does, to the bit; processors that differ, to rounding. By default none, and of a collection the one that
+        Dask would use. Starts that were tasks are not in a checkpoint, and are run again by a fit that goes on.
 
     Returns
     -------
@@ -137,6 +146,8 @@ def fit(
     ----------
     Dempster, Laird and Rubin (1977), JRSS B 39, 1-38.
     """
+    if kind_of(X) is not None:
+        X, labels, sample_weight = reader_of(X, labels, sample_weight, client), None, None
     chunk, schedule = read_chunk(chunk, schedule, X)
     problem = pose(
         family,
@@ -162,9 +173,19 @@ def fit(
         record=record,
         seed=seed,
         n_jobs=n_jobs,
+        share=shared_over(client),
         checkpoint=checkpoint,
         progress=progress,
     )
+
+
+def shared_over(client: Any) -> Share | None:
+    """Who does the work of several starts: the workers of a client where there is one."""
+    if client is None:
+        return None
+    from emvsbayes.workers.tasks import share_over
+
+    return share_over(client)
 
 
 def as_stop(stop: Mapping[str, Any] | Stop | None) -> Stop:
@@ -192,6 +213,7 @@ def fit_problem(
     record: bool | str | None = None,
     seed: int = 0,
     n_jobs: int = 1,
+    share: Share | None = None,
     checkpoint: Any = None,
     progress: Any = None,
 ) -> Fit:
@@ -210,7 +232,9 @@ def fit_problem(
     keeper.open(
         problem, plan, stop, prior=prior, given=given, methods=methods, record=record, starts=(n, keep), seed=seed
     )
-    problem = settle(problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, run=keeper.run)
+    problem = settle(
+        problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, run=keeper.run, share=share
+    )
     family, data = problem.family, problem.data
     options = {**plan.options(family), "prior": prior}
     once = n == 1 and keep is None  # a single run is recorded as it goes
@@ -226,6 +250,7 @@ def fit_problem(
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
+        share=None if once else share,
         run=keeper.run,
     )
     best = found[0].run
@@ -261,16 +286,26 @@ def searched_restarts(
     prior: Any = None,
     record: bool | str = False,
     keep: int | None = None,
+    run: Callable[..., Run] = named_run,
+    share: Share | None = None,
     **more: Any,
 ) -> tuple[list[Restart], Searched | None]:
-    """Restarts over the data; of a source with `keep`, on its sample first. `more` are keywords of both."""
+    """Restarts over the data; of a source with `keep`, on its sample first. `more` are keywords of both.
+
+    Others may `share` runs over rows in memory, of which `run` then keeps no account.
+    """
     family, data = problem.family, problem.data
     more["complete"] = problem.hold
     options = {**plan.options(family), "prior": prior, "record": record}
-    if keep is None or not is_source(data):
-        return restarts(family, data, n, seed, options=options, keep=keep, **more), None
+    if not is_source(data):
+        run = run if share is None else named_run
+        return restarts(family, data, n, seed, options=options, keep=keep, run=run, share=share, **more), None
+    if keep is None:
+        return restarts(family, data, n, seed, options=options, run=run, **more), None
     on_sample = {**replace(plan, schedule="batch").options(family), "prior": prior}
-    return sampled_restarts(family, data, n, keep, seed, on_sample=on_sample, options=options, **more)
+    return sampled_restarts(
+        family, data, n, keep, seed, on_sample=on_sample, options=options, run=run, share=share, **more
+    )
 
 
 def _certainty(family: Any, params: Any, data: Any) -> float | None:
@@ -294,6 +329,7 @@ def settle(
     stop: Stop | None = None,
     seed: int = 0,
     n_jobs: int = 1,
+    share: Share | None = None,
     run: Callable[..., Run] = named_run,
 ) -> Problem:
     """The problem with every setting that is learned once and then held, such as the variance of K-means.
@@ -319,6 +355,7 @@ def settle(
         stop=stop,
         keep=keep,
         n_jobs=n_jobs,
+        share=share,
         run=lambda name, *args, **options: run(f"{name}, for the variance", *args, **options),
     )
     return replace(problem, family=settled(found[0].run.params, problem.data))

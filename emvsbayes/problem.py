@@ -5,8 +5,9 @@ Everything public goes through `pose` once, and nothing behind it looks at loose
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -70,9 +71,10 @@ class Problem:
                     f"components {i} and {j} start equal: a saddle that EM cannot leave; make them differ."
                 )
 
-    def hold(self, params: Any) -> Any:
-        """Drawn starting values with the held fields put in."""
-        return replace(params, **self.held) if self.held else params
+    @property
+    def hold(self) -> Callable[[Any], Any]:
+        """Puts the held fields into drawn starting values; it travels without the data."""
+        return partial(_with_fields, self.held)
 
     def random_params(self, seed: int, spread: float = 0.3) -> Any:
         """Parameters in general position: a random start, moved by normal noise in its free coordinates."""
@@ -137,6 +139,10 @@ def pose(
         completed = built.complete_start({**record_fields(neutral), **problem.held}, stand_in(data))
         problem = replace(problem, held={field: getattr(completed, field) for field in held})
     return problem
+
+
+def _with_fields(held: Mapping[str, Any], params: Any) -> Any:
+    return replace(params, **held) if held else params
 
 
 def require_rowwise(family: Any) -> None:

@@ -189,6 +189,24 @@ def test_sources_bring_rows_and_know_no_model(path):
     assert not {name.split(".")[0] for name in eager} & {"pyarrow", "dask", "distributed"}
 
 
+DASK = {"dask", "distributed", "cloudpickle"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_only_the_workers_know_dask(path):
+    if path.parts[0] != "workers":
+        assert not outside(path) & DASK
+        return
+    assert not outside(path) & (HEAVY | {"pandas", "sklearn"})
+    allowed = {"studies.runner.run_study", "workers.studies.run_here"} if path.name == "studies.py" else set()
+    known = ("", "core", "sources", "workers", "__version__")  # "" is the package itself, asked for its version
+    assert all(starts_with(name, *known) for name in inside(path) - allowed), inside(path)
+    eager = imports(SOURCES[path].read_text(), module_of(SOURCES[path]), path.name == "__init__.py", lazy=False)
+    assert not {name.split(".")[0] for name in eager} & DASK
+    if path.name == "collections.py":  # asked of everything that fit is given
+        assert outside(path) <= {"emvsbayes", "numpy"} | set(sys.stdlib_module_names)
+
+
 @pytest.mark.parametrize("path", under("calibration"), ids=ids)
 def test_the_calibration_samples_through_the_bayesian_side_and_draws_nothing(path):
     assert not outside(path) & (DRAWING | SAMPLERS)

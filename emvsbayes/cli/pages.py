@@ -42,6 +42,8 @@ def list_command() -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="A file in the place of the study's own data.")
 @click.option("--labels", type=click.Path(path_type=Path), help="With --data: IDX file of the known components.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@click.option("--workers", type=int, metavar="N", help="N processes on this machine, a study at a time each (Dask).")
+@click.option("--scheduler", metavar="ADDRESS", help="The workers of a Dask cluster, as tcp://HOST:8786.")
 @sampling_options
 def run_command(
     names: tuple[str, ...],
@@ -49,16 +51,22 @@ def run_command(
     data: Path | None,
     labels: Path | None,
     out: Path,
+    workers: int | None,
+    scheduler: str | None,
     no_sampling: bool,
     fresh: bool,
 ) -> int:
     """Run studies by name: OUT/NAME/index.html each, and OUT/index.html, the gallery.
 
-    A study that ends as its file declares, such as galaxies with its unresolved posterior, counts as fine.
+    A study that ends as its file declares, such as galaxies with its unresolved posterior, counts as fine. With
+    --workers or --scheduler each study is a task of Dask; pages are written here, as each study is done, and draws are
+    cached where the worker runs.
     """
     from emvsbayes.images import read_labels
     from emvsbayes.studies import STUDIES, run_study
     from emvsbayes.studies.saving import writable, write_gallery
+    from emvsbayes.studies.several import studies_done
+    from emvsbayes.workers.connecting import connected
 
     if not names and not everything:
         raise InputError(f"name a study, or use --all; the studies are {', '.join(STUDIES)}.")
@@ -67,13 +75,19 @@ def run_command(
         raise InputError(f"--data stands in for the data of one study; {len(studies)} are named.")
     if labels is not None and data is None:
         raise InputError("--labels belong to --data; name the file of the data too.")
+    if data is not None and (workers is not None or scheduler is not None):
+        raise InputError("--data stands in for one study, which is one task; leave --workers and --scheduler out.")
     known = None if labels is None else read_labels(labels)
     writable(out)
     codes = []
-    for study in studies:
-        compared = run_study(study, data=data, labels=known, sampling=not no_sampling, fresh=fresh, say=progress)
-        code = _finish(compared, out / study.name)
-        codes.append(0 if _outcome(compared) == study.outcome else code)
+    options: dict[str, Any] = {"sampling": not no_sampling, "fresh": fresh, "say": progress}
+    with connected(workers, scheduler) as client:
+        if data is None:
+            done = studies_done(studies, client=client, **options)
+        else:
+            done = [(0, run_study(studies[0], data=data, labels=known, **options))]
+        for index, compared in done:
+            codes.append(_written(compared, studies[index], out))
     progress(f"gallery: {write_gallery(out, progress)}")
     return max(codes)
 
@@ -128,6 +142,12 @@ def render_command(result: Path, out: Path | None) -> None:
     text = render_result(result)
     writable(page.parent)
     click.echo(str(write_text(text, page)))
+
+
+def _written(compared: Any, study: Any, out: Path) -> int:
+    """Write the report of a study; the exit code, 0 where it ended as its file declares."""
+    code = _finish(compared, out / study.name)
+    return 0 if _outcome(compared) == study.outcome else code
 
 
 def _finish(compared: Any, folder: Path) -> int:

@@ -23,7 +23,7 @@ import numpy as np
 
 from emvsbayes.core.protocol import Family
 from emvsbayes.core.records import take_rows
-from emvsbayes.core.starts import Restart, ranked, restarts
+from emvsbayes.core.starts import Restart, Share, ranked, restarts
 from emvsbayes.core.stopping import Stop
 from emvsbayes.core.trace import Run
 
@@ -53,20 +53,22 @@ def sampled_restarts(
     options: Mapping[str, Any],
     stop: Stop | None,
     run: Callable[..., Run],
+    share: Share | None = None,
     **more: Any,
 ) -> tuple[list[Restart], Searched]:
     """`n` runs on the sample of a source, of whose distinct optima the `keep` best go on over all rows.
 
-    `on_sample` and `options` are keywords of `run_em` there and here; `more` are keywords of `restarts`. Runs that did
-    not go on are given up, with the scores of the sample; one that collapses over all rows is replaced by the next, and
-    one that is worse by more than chance does not go on.
+    `on_sample` and `options` are keywords of `run_em` there and here; `share` and `more` are keywords of `restarts`.
+    Runs that did not go on are given up, with the scores of the sample; one that collapses over all rows is replaced by
+    the next, and one that is worse by more than chance does not go on.
     """
     stop = stop or Stop()
 
     def there(name: str, *args: Any, **keywords: Any) -> Run:
         return run(f"{name} on the sample", *args, **keywords)
 
-    found = restarts(family, data.sample, n, seed, options=on_sample, stop=stop, run=there, **more)
+    own = {"run": there} if share is None else {"share": share}  # others keep no account of their runs
+    found = restarts(family, data.sample, n, seed, options=on_sample, stop=stop, **own, **more)
     first = {r.optimum: r for r in reversed(found) if r.optimum >= 0}  # the best of each optimum
     queue = [(first[number], first[number].run.params) for number in sorted(first)]
     if not queue:  # every run collapsed on the sample: whether they do on all rows, these must say

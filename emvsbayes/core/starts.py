@@ -52,6 +52,10 @@ SHORT_PASSES = 20  # of a short run
 SAME_OPTIMUM = 0.01  # nats: runs closer than this, up to what they had still to gain, reached the same optimum
 
 
+type Share = Callable[[Callable[[Any, Any], Any], Any, Sequence[Any]], list[Any]]
+"""(function, data, jobs) -> function(data, job) of every job, in order: who does the work of several starts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Restart:
     """One start among several and where it led.
@@ -169,19 +173,21 @@ def restarts(
     stop: Stop | None = None,
     keep: int | None = None,
     n_jobs: int = 1,
+    share: Share | None = None,
     run: Callable[..., Run] = named_run,
 ) -> list[Restart]:
     """`n` runs without a trace, best first.
 
     `options` are keywords of `run_em`. `given` starting values are the first start; `complete` puts held values into
     drawn ones. Each start has a child of `seed` of its own, so that the first ten of twenty starts are those of a call
-    with ten. With `keep` the runs are short ones first, and so many go on. `n_jobs` threads share the runs; the result
-    does not depend on their number. `run` is `run_em` with a name for each run in front, for who keeps account of them.
+    with ten. With `keep` the runs are short ones first, and so many go on. `n_jobs` threads share the runs, or `share`
+    gives them to others; the result does not depend on who does a run. `run` is `run_em` with a name for each run in
+    front, for who keeps account of them; one that others are to call can be pickled.
     """
     stop = stop or Stop()
     options = {"prior": prior, "record": False, **(options or {})}
 
-    def first(job: tuple[int, np.random.SeedSequence]) -> Restart:
+    def first(data: Any, job: tuple[int, np.random.SeedSequence]) -> Restart:
         index, child = job
         if index == 0 and given is not None:
             how, start = "given", given
@@ -191,12 +197,13 @@ def restarts(
         limit = stop if keep is None else shortened(stop)
         return Restart(index, how, run(f"start {index}", family, data, start, stop=limit, **options))
 
-    def on(restart: Restart) -> Restart:
+    def on(data: Any, restart: Restart) -> Restart:
         key = f"start {restart.index} goes on"
         return replace(restart, run=go_on(family, data, restart.run, stop, run=partial(run, key), **options))
 
-    found = _shared(first, list(enumerate(np.random.SeedSequence(seed).spawn(n))), n_jobs)
-    return ranked(found if keep is None else _best_go_on(found, keep, lambda some: _shared(on, some, n_jobs)))
+    share = share or partial(_shared, n_jobs=n_jobs)
+    found = share(first, data, list(enumerate(np.random.SeedSequence(seed).spawn(n))))
+    return ranked(found if keep is None else _best_go_on(found, keep, lambda some: share(on, data, some)))
 
 
 def shortened(stop: Stop) -> Stop:
@@ -238,19 +245,19 @@ def _best_go_on(short: list[Restart], keep: int, on: Callable[[list[Restart]], l
     return ended + [replace(r, given_up=r.run.status is Status.MAX_PASSES) for r in queue]
 
 
-def _shared(function: Callable[[Any], Restart], jobs: list[Any], n_jobs: int) -> list[Restart]:
-    """The function of every job, in order, by so many threads.
+def _shared(function: Callable[[Any, Any], Any], data: Any, jobs: Sequence[Any], n_jobs: int = 1) -> list[Any]:
+    """The function of the data and every job, in order, by so many threads.
 
     Threads and not processes: they see the same arrays, so that every sum is the same to the bit. NumPy lets go of the
     interpreter in large operations only, compiled passes always; each job has its share of the processors.
     """
     if n_jobs == 1:
-        return [function(job) for job in jobs]
+        return [function(data, job) for job in jobs]
     share = max(1, processors() // n_jobs)
 
-    def alone(job: Any) -> Restart:
+    def alone(job: Any) -> Any:
         with using_threads(share):
-            return function(job)
+            return function(data, job)
 
     with ThreadPoolExecutor(n_jobs) as pool:
         return list(pool.map(alone, jobs))

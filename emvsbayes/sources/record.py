@@ -24,7 +24,10 @@ class Through:
     function: Callable[[Any], Any]
 
     def __call__(self, block: Block) -> tuple[int, Any]:
-        data = read_block(self.record, block, self.columns, self.words)
+        return self.of(read_block(self.record, block, self.columns, self.words), block.start)
+
+    def of(self, data: Any, start: int) -> tuple[int, Any]:
+        """The same of the block's data record, for readers that keep it."""
         return data.n_rows, self.function(data)
 
 

@@ -95,7 +95,11 @@ class Surveyor:
     def __call__(self, block: Block) -> Survey:
         with part_of_rows(block.start):
             data = self.record.read(block.table, block.labels, block.sample_weight)
-        numbers = np.arange(block.start, block.start + data.n_rows)
+        return self.of(data, block.start)
+
+    def of(self, data: Any, start: int) -> Survey:
+        """The survey of a block's data record, for readers that keep it; `start` is the number of its first row."""
+        numbers = np.arange(start, start + data.n_rows)
         labels = -1 if data.labels is None else int(data.labels.max())
         moments = getattr(data, "moments", None)
         weight = float(data.row_weights.sum())

@@ -32,8 +32,8 @@ def test_omp_num_threads_is_heeded(asked, monkeypatch):
 
 def test_several_starts_do_not_take_more_threads_than_there_are_processors(monkeypatch):
     monkeypatch.setattr(starts, "processors", lambda: 8)
-    assert starts._shared(lambda _: threads(), list(range(6)), 3) == [2] * 6
-    assert starts._shared(lambda _: threads(), list(range(3)), 20) == [1] * 3
+    assert starts._shared(lambda data, job: threads(), None, range(6), 3) == [2] * 6
+    assert starts._shared(lambda data, job: threads(), None, range(3), 20) == [1] * 3
     assert threads() == processors()
 
 
