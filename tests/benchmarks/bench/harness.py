@@ -96,11 +96,17 @@ def race(
     per_observation : what a difference of objectives is divided by, the number of rows
     agree : the largest such difference from ours; a side further off has no time, and says so
     """
-    present = [e for e in entrants if isinstance(e, Entrant)]
-    objectives = {e.name: e.objective(e.work()) for e in present}
+    present, objectives, broken = [e for e in entrants if isinstance(e, Entrant)], {}, {}
     ours = entrants[0].name
+    for entrant in present:
+        try:
+            objectives[entrant.name] = entrant.objective(entrant.work())
+        except Exception as error:  # a peer may raise anything; ours may not
+            if entrant.name == ours:
+                raise
+            broken[entrant.name] = f"FAILED: {type(error).__name__}: {error}"
     off = {name: (value - objectives[ours]) / per_observation for name, value in objectives.items()}
-    agreeing = [e for e in present if abs(off[e.name]) <= agree]  # not a number is no agreement
+    agreeing = [e for e in present if e.name in off and abs(off[e.name]) <= agree]  # not a number is no agreement
     times = interleave([e.work for e in agreeing], repeats)
     column = {e.name: times[:, i] for i, e in enumerate(agreeing)}
     sides = []
@@ -108,6 +114,8 @@ def race(
         name = entrant.name
         if isinstance(entrant, Absent):
             sides.append(Side(name, note=entrant.why))
+        elif name in broken:
+            sides.append(Side(name, note=broken[name]))
         elif name not in column:
             words = f"DISAGREES: its objective is off by {off[name]:.3g} per observation, more than {agree:g}"
             sides.append(Side(name, difference=off[name], note=words))
@@ -140,10 +148,10 @@ def contest(
 
 
 def disagreements(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each side that ended elsewhere."""
+    """A sentence for each side that ended elsewhere, or nowhere."""
     return [
         f"{row.work}: {side.name} {side.note}"
         for row in rows
         for side in (*row.sides, *row.single)
-        if side.note.startswith("DISAGREES")
+        if side.note.startswith(("DISAGREES", "FAILED"))
     ]

@@ -24,6 +24,7 @@ from emvsbayes.families.gaussian_mixture.records import GaussianPrior
 from emvsbayes.problem import Problem
 
 OURS, SKLEARN, MIXLE, STEPMIX = "emvsbayes", "scikit-learn", "mixle", "StepMix"
+NOTHING = {"ridge": 0.0, "min_covar": 1e-300}  # added to variances by mixle, which takes no 0 for the second
 MODULES = {SKLEARN: "sklearn", MIXLE: "mixle", STEPMIX: "stepmix"}
 
 
@@ -115,7 +116,7 @@ def mixle_mixture(X: np.ndarray, start: Any, passes: int) -> Entrant | Absent:
             )
         parts = [MultivariateGaussianDistribution(m, c) for m, c in zip(start.means, start.covariances, strict=True)]
         model = MixtureDistribution(parts, start.weights)
-        estimator = MixtureEstimator([MultivariateGaussianEstimator(dim=X.shape[1], ridge=0.0) for _ in parts])
+        estimator = MixtureEstimator([MultivariateGaussianEstimator(dim=X.shape[1], **NOTHING) for _ in parts])
         rows = seq_encode(X, model=model)
 
         def work() -> Any:

@@ -13,6 +13,7 @@ from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior
 from emvsbayes.families.gaussian_mixture.records import GaussianPrior
 from emvsbayes.problem import Problem, pose
+from emvsbayes.report import format as fmt
 from emvsbayes.vb.fitting import adapt
 
 SHAPES = ((1, 2), (2, 3), (8, 8), (16, 10), (64, 10))
@@ -54,8 +55,8 @@ def gaussian(quick: bool) -> Table:
     n = 10_000 if quick else 100_000
     rows = [race_em(n, d, k, passes=PASSES if d < 64 else 3) for d, k in SHAPES]
     text = [
-        f"N = {n:,} rows, full covariances, the same start on every side, {PASSES} passes (3 at D = 64). The time "
-        "is that of a whole fit over its passes: each side makes one E-step more than it makes passes.".replace(",", " ")
+        f"N = {fmt.count(n)} rows, full covariances, the same start on every side, {PASSES} passes (3 at D = 64). The "
+        "time is that of a whole fit over its passes: each side makes one E-step more than it makes passes."
     ]
     return Table("gaussian", "Gaussian mixtures, full covariances", text, rows)
 
@@ -86,7 +87,7 @@ def variational(quick: bool) -> Table:
     )
     row = contest(f"full, D = {d}, K = {k}", {"N": n, "D": d, "K": k}, [entrant, theirs], PASSES)
     text = [
-        f"N = {n:,}; the prior and the first q are those of scikit-learn's BayesianGaussianMixture, started at eight "
-        "rows. Its lower bound leaves constants out, so both posteriors are scored by our ELBO.".replace(",", " ")
+        f"N = {fmt.count(n)}; the prior and the first q are those of scikit-learn's BayesianGaussianMixture, started at "
+        "eight rows. Its lower bound leaves constants out, so both posteriors are scored by our ELBO."
     ]
     return Table("variational", "Variational Bayes of a Gaussian mixture", text, [row])
