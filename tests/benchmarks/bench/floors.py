@@ -7,9 +7,9 @@ square of D columns, both of which are symmetric, and one exponential:
     exp          N K
     bytes        8 N D, read once
 
-Each is divided by the rate of a large float64 product, of `np.exp` in the first cache, of reading main memory. The first
-two share the processors, and what they need adds up; reading can go on beside them. A floor is what arithmetic asks for
-and not what can be reached: products of D columns are no large products where D is small.
+Each is divided by the rate of a large float64 product, of `np.exp` in the first cache, of reading main memory. The
+first two share the processors, and what they need adds up; reading can go on beside them. A floor is what arithmetic
+asks for and not what can be reached: products of D columns are no large products where D is small.
 """
 
 from __future__ import annotations

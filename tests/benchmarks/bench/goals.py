@@ -1,4 +1,4 @@
-"""The numbers to reach, held against what was measured; where one is missed, what bounds it, from rates of the same run.
+"""The numbers to reach, held against what was measured; where one is missed, what bounds it, by rates of the same run.
 
 Ratios are those of both sides on all processors, as medians over the repeats. A goal is about the sizes that it names:
 in a quick run, whose sizes are smaller, none is decided.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import geometric_mean
 
 import msgspec
+
 from bench import floors, peers
 from bench.records import Goal, Row, Side, Table, Value
 from bench.tables.others import BITS
@@ -50,22 +51,21 @@ def gaussian(table: Table, rates: Sequence[Value]) -> list[Goal]:
 
 def bound(row: Row, rates: Sequence[Value]) -> str:
     """How far each side is from the floor of this row: no method can be faster than scikit-learn by more than that."""
-    ours, theirs = (row.side(name) for name in (peers.OURS, peers.SKLEARN))
-    assert ours is not None and ours.time is not None and theirs is not None and theirs.time is not None
     parts = floors.gaussian(row.sizes, rates)
-    floor = floors.least(parts)
+    above = [side.time.median / floors.least(parts) for side in row.sides[:2] if side.time is not None]
     return (
         f"At D = {row.sizes['D']}, K = {row.sizes['K']} the products alone take {duration(parts['products'])} at this "
-        f"machine's rate for large ones, the exponentials {duration(parts['exp'])}, reading {duration(parts['reading'])}"
-        f". Our pass takes {times(ours.time.median / floor)} that floor, scikit-learn's {times(theirs.time.median / floor)}"
-        ": no method could be faster than it by more than the latter."
+        f"machine's rate for large ones, the exponentials {duration(parts['exp'])} and reading "
+        f"{duration(parts['reading'])}. Our pass takes {times(above[0])} that floor, scikit-learn's {times(above[1])}: "
+        "no method could be faster than it by more than the latter."
     )
 
 
 def climb(table: Table, rates: Sequence[Value]) -> list[Goal]:
     """Twenty times, accelerated."""
     work = "to within 10⁻⁸ nats per observation of the optimum, three Gaussians 1.5 sd apart, N = 100 000, accelerated"
-    side = next((s for row in table.rows if row.unit == "to the gap" for s in row.sides if s.name == peers.SKLEARN), None)
+    row = next((row for row in table.rows if row.unit == "to the gap"), None)
+    side = row.side(peers.SKLEARN) if row else None
     return [_ratio(work, "at least 20 times faster than scikit-learn", side, 20)]
 
 
@@ -75,7 +75,8 @@ def bernoulli(table: Table, rates: Sequence[Value]) -> list[Goal]:
     row = table.rows[0] if table.rows else None
     side = row.sides[1] if row else None
     first = _ratio(work, "at least 4 times faster than two plain float64 products in NumPy", side, 4)
-    lookup, operations, exps = (table.value(n) for n in ("floor by look-up", "operations of two products", "exponentials"))
+    names = ("floor by look-up", "operations of two products", "exponentials")
+    lookup, operations, exps = map(table.value, names)
     wanted = "within 2.5 times of its own floor"
     if row is None or row.sides[0].time is None or lookup is None or operations is None or exps is None:
         return [first, Goal(work, wanted, MISSING, None)]
@@ -89,8 +90,8 @@ def bernoulli(table: Table, rates: Sequence[Value]) -> list[Goal]:
     )
     read = (table.value("bytes read") or 0.0) / floors.rate(rates, floors.MEMORY)
     why = (
-        f"Reading the bits takes {duration(read)} and bounds nothing; additions at the rate of np.add in the first cache "
-        "leave out loading the tables and moving the sums of a byte's halves, which is where the rest of a pass goes."
+        f"Reading the bits takes {duration(read)} and bounds nothing; additions at the rate of np.add in the first "
+        "cache leave out loading the tables and moving the sums of a byte's halves, where the rest of a pass goes."
     )
     return [first, Goal(work, wanted, measured, above <= 2.5, "" if above <= 2.5 else why)]
 
@@ -174,7 +175,8 @@ def verdict(found: Sequence[Goal], tables: Sequence[Table], quick: bool) -> list
         return ["A quick run on small data: ratios are shown, and no goal is decided."]
     sentences = [f"{len(decided) - len(missed)} of {len(decided)} goals that were measured are reached."]
     if missed:
-        sentences[0] += " Missed: " + "; ".join(f"{g.work}: {g.measured}, where the goal is {g.goal}" for g in missed) + "."
+        words = (f"{g.work}: {g.measured}, where the goal is {g.goal}" for g in missed)
+        sentences[0] += f" Missed: {'; '.join(words)}."
     if open_:
         sentences[0] += f" Not measured: {len(open_)}."
     for beginning, words in FIRST.items():

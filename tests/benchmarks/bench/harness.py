@@ -2,8 +2,8 @@
 
 Every repeat runs each side once, one after the other, so that whatever else the machine does falls on all of them; a
 ratio is taken within a repeat, and the median of the repeats is reported with its quartiles. A first round that is not
-timed compiles, warms the caches and gives the objective at the end of each side, which must be the same: a faster way to
-another answer is no benchmark.
+timed compiles, warms the caches and gives the objective at the end of each side, which must be the same: a faster way
+to another answer is no benchmark.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from bench.records import Quartiles, Row, Side
 from threadpoolctl import threadpool_limits
 
+from bench.records import Quartiles, Row, Side
 from emvsbayes.core.threads import using_threads
 
 REPEATS = 5

@@ -6,6 +6,7 @@ any cache, summed by every thread. exp: `np.exp` of what the first cache holds. 
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench.harness import PROCESSORS, on_threads, seconds
-from bench.records import Value
 from threadpoolctl import threadpool_info
 
+from bench.harness import PROCESSORS, on_threads, seconds
+from bench.records import Value
+
 PACKAGES = ("emvsbayes", "numpy", "scipy", "numba", "pymc", "nutpie", "scikit-learn", "mixle", "stepmix")
+BUSY = "the machine was not idle"
 SIDE, FAR = 1500, 32_000_000  # of the square matrices, and doubles in the array that no cache holds
 
 
@@ -32,7 +35,14 @@ def described() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "BLAS": ", ".join(blas) or "unknown",
+        "other work": busy(),
     }
+
+
+def busy() -> str:
+    """What else the machine does, before anything is measured: threads that wait for one another suffer most."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return "none" if load < 0.5 else f"{BUSY} (load average {load:.1f}): ratios of threaded sides say little"
 
 
 def processor() -> str:
@@ -45,8 +55,6 @@ def processor() -> str:
 
 def memory() -> int:
     """Bytes of main memory; 0 where the system does not say."""
-    import os
-
     names = getattr(os, "sysconf_names", {})
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if "SC_PHYS_PAGES" in names else 0
 

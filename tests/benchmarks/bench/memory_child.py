@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 import numpy as np
+
 from bench import peers
 from bench.harness import Absent
 from bench.tables.mixtures import posed

@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from bench.harness import Absent, Entrant
 
+from bench.harness import Absent, Entrant
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior
 from emvsbayes.families.gaussian_mixture.em import GaussianStats
@@ -24,7 +24,10 @@ from emvsbayes.families.gaussian_mixture.records import GaussianPrior
 from emvsbayes.problem import Problem
 
 OURS, SKLEARN, MIXLE, STEPMIX = "emvsbayes", "scikit-learn", "mixle", "StepMix"
-NOTHING = {"ridge": 0.0, "min_covar": 1e-300}  # added to variances by mixle, which takes no 0 for the second
+NOTHING: dict[str, Any] = {
+    "ridge": 0.0,
+    "min_covar": 1e-300,
+}  # added to variances by mixle, which takes no 0 for the second
 MODULES = {SKLEARN: "sklearn", MIXLE: "mixle", STEPMIX: "stepmix"}
 
 
@@ -131,7 +134,7 @@ def sklearn_variational(
     X: np.ndarray, problem: Problem, adapter: Any, prior: GaussianPrior, passes: int, seed: int
 ) -> tuple[Any, Entrant | Absent]:
     """Our start, q(θ) after K rows were given to a component each, and BayesianGaussianMixture from the same rows."""
-    rows = np.random.RandomState(seed).choice(len(X), problem.family.n_components, replace=False)  # noqa: NPY002
+    rows = np.random.RandomState(seed).choice(len(X), problem.family.n_components, replace=False)
     k, d = len(rows), X.shape[1]
     one, flat = np.ones(k), np.zeros((k, d))
     start = adapter.conjugate.posterior(GaussianStats(one, one, one, flat, np.zeros((k, d, d)), X[rows]))
@@ -139,7 +142,9 @@ def sklearn_variational(
     def build() -> Entrant:
         from sklearn.mixture import BayesianGaussianMixture
 
-        assert prior.means is not None and prior.covariances is not None and prior.weights is not None
+        assert prior.means is not None
+        assert prior.covariances is not None
+        assert prior.weights is not None
         model = BayesianGaussianMixture(
             n_components=k,
             reg_covar=0.0,
@@ -169,7 +174,7 @@ def sklearn_variational(
 
 def stepmix_start(X: np.ndarray, k: int, seed: int) -> np.ndarray:
     """probs (K, D): one M-step at the responsibilities that StepMix draws from this seed; its weights start equal."""
-    given = np.random.RandomState(seed).uniform(size=(len(X), k))  # noqa: NPY002
+    given = np.random.RandomState(seed).uniform(size=(len(X), k))
     given /= given.sum(axis=1)[:, None]
     return np.clip((X.T @ given / given.sum(axis=0)).T, 1e-15, 1 - 1e-15)
 
@@ -197,7 +202,8 @@ def sklearn_kmeans(X: np.ndarray, centers: np.ndarray, passes: int, algorithm: s
     def build() -> Entrant:
         from sklearn.cluster import KMeans
 
-        model = KMeans(len(centers), init=centers, n_init=1, max_iter=passes, tol=0.0, algorithm=algorithm)
+        start: dict[str, Any] = {"init": centers, "n_init": 1}
+        model = KMeans(len(centers), max_iter=passes, tol=0.0, algorithm=algorithm, **start)
         return Entrant(f"{SKLEARN}, {algorithm}", quietly(lambda: model.fit(X)), lambda m: float(m.inertia_))
 
     made = present(SKLEARN, build)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.records import Quartiles, Row
-
 from emvsbayes.report import format as fmt
 
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))

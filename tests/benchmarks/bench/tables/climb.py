@@ -2,10 +2,10 @@
 
 Three bivariate unit Gaussians at the corners of a triangle with sides of 1.5 standard deviations. The optimum is the
 highest log-likelihood that a very long accelerated run reaches, from the same start as all others, and plain EM after
-it. Ours are timed whole, every sweep stamped, the dropped guesses too. scikit-learn runs plain EM, so that it takes the
-path of our plain run: it keeps the mean log-likelihood of every iteration (`lower_bounds_`, at the parameters before its
-M-step), and those of its first `CHECKED` must be ours, pass by pass. Its seconds to the gap are then the passes of that
-path times its seconds a pass, taken in turn with ours; run whole, it would take many minutes.
+it. Ours are timed whole, every sweep stamped, the dropped guesses too. scikit-learn runs plain EM, so that it takes
+the path of our plain run: it keeps the mean log-likelihood of every iteration (`lower_bounds_`, at the parameters
+before its M-step), and those of its first `CHECKED` must be ours, pass by pass. Its seconds to the gap are then the
+passes of that path times its seconds a pass, taken in turn with ours; run whole, it would take many minutes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+
 from bench import peers
 from bench.harness import AGREE, PROCESSORS, REPEATS, Entrant, contest, on_threads, quartiles
 from bench.records import Row, Side, Table, Trace, Value
 from bench.tables.mixtures import posed
-
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.schedules import Batch
 from emvsbayes.problem import Problem
@@ -147,7 +147,9 @@ def scikit_learn(X: np.ndarray, problem: Problem, start: Any, plain: list[Path],
     heights = len(X) * np.array(entrant.work().lower_bounds_)
     path = np.array([height for _, height in plain[0][: len(heights)]])
     off = float(np.abs(heights[: len(path)] - np.maximum.accumulate(path)).max()) / len(X)
-    note = f"the log-likelihoods of {len(path)} passes are those of our plain EM, to {fmt.number(off, 2)} per observation"
+    note = (
+        f"the log-likelihoods of {len(path)} passes are those of our plain EM, to {fmt.number(off, 2)} per observation"
+    )
     if off > AGREE:
         row = msgspec.structs.replace(row, sides=[ours, Side(side.name, difference=off, note=f"DISAGREES: {note}")])
         return row, []
@@ -162,14 +164,16 @@ def arrivals(n: int, runs: dict[str, list[Path]], target: float, theirs: list[Tr
     for name, of in runs.items():
         found = [arrival(path, target) for path in of]
         seconds[name] = [s for _, s in (f for f in found if f is not None)]
-    order: list[str] = sorted((name for name, s in seconds.items() if s), key=lambda name: float(np.median(seconds[name])))
+    order: list[str] = sorted(
+        (name for name, s in seconds.items() if s), key=lambda name: float(np.median(seconds[name]))
+    )
     best = float(np.median(seconds[order[0]])) if order else float("nan")
     passes = {name: len(of[0]) - 1 for name, of in runs.items()}
-    sides = [
-        Side(f"{peers.OURS}, {name}", quartiles(seconds[name]),
-             None if name == order[0] else quartiles([s / best for s in seconds[name]]), note=f"{passes[name]} sweeps{', timed once' if len(runs[name]) < REPEATS else ''}")
-        for name in order
-    ]  # fmt: skip
+    sides = []
+    for name in order:
+        ratio = None if name == order[0] else quartiles([s / best for s in seconds[name]])
+        note = f"{passes[name]} sweeps{', timed once' if len(runs[name]) < REPEATS else ''}"
+        sides.append(Side(f"{peers.OURS}, {name}", quartiles(seconds[name]), ratio, note=note))
     sides += [
         Side(f"{peers.OURS}, {name}", note=f"not within {passes[name]} sweeps") for name in runs if name not in order
     ]

@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from bench import peers
 from bench.harness import AGREE
 from bench.records import Quartiles, Row, Side, Table, Value
 from bench.tables.mixtures import clouds
-
 from emvsbayes.report import format as fmt
 
 PASSES, K, D = 3, 8, 8

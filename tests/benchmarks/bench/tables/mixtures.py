@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from bench import peers
 from bench.harness import contest
 from bench.records import Row, Table
-
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.priors import DirichletPrior, InverseWishartPrior, NormalPrior
 from emvsbayes.families.gaussian_mixture.records import GaussianPrior
@@ -83,11 +83,13 @@ def variational(quick: bool) -> Table:
     start, theirs = peers.sklearn_variational(X, problem, adapter, prior, PASSES, seed=0)
     stop = Stop(tol=0, max_passes=PASSES)
     entrant = peers.Entrant(
-        peers.OURS, lambda: run_em(adapter, problem.data, start, stop=stop, record=False), lambda run: run.log_likelihood
+        peers.OURS,
+        lambda: run_em(adapter, problem.data, start, stop=stop, record=False),
+        lambda run: run.log_likelihood,
     )
     row = contest(f"full, D = {d}, K = {k}", {"N": n, "D": d, "K": k}, [entrant, theirs], PASSES)
     text = [
-        f"N = {fmt.count(n)}; the prior and the first q are those of scikit-learn's BayesianGaussianMixture, started at "
-        "eight rows. Its lower bound leaves constants out, so both posteriors are scored by our ELBO."
+        f"N = {fmt.count(n)}; the prior and the first q are those of scikit-learn's BayesianGaussianMixture, started "
+        "at eight rows. Its lower bound leaves constants out, so both posteriors are scored by our ELBO."
     ]
     return Table("variational", "Variational Bayes of a Gaussian mixture", text, [row])

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
+
 from bench import peers
 from bench.harness import PROCESSORS, Entrant, contest
 from bench.machine import per_element
 from bench.records import Table, Value
-from scipy.special import logsumexp
-
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.esteps import Hard
 from emvsbayes.core.schedules import Batch
@@ -26,11 +26,11 @@ def bernoulli(quick: bool) -> Table:
     n, d, k, passes = (6_000 if quick else 60_000), 784, 10, 3
     rng = np.random.default_rng(0)
     probs = 0.05 + 0.9 * rng.beta(0.3, 1.2, size=(k, d))  # away from 0, where StepMix clips and we do not
-    X = (rng.random((n, d)) < probs[rng.integers(0, k, n)]).astype(float)
+    X = np.asarray(rng.random((n, d)) < probs[rng.integers(0, k, n)], dtype=float)
     problem = pose("bernoulli_mixture", X, n_components=k)
     family: Any = problem.family
     params = family.complete_start({"probs": peers.stepmix_start(X, k, seed=0)}, problem.data)
-    slopes, base = np.log(params.probs) - np.log1p(-params.probs), np.log1p(-params.probs).sum(axis=1) - math.log(k)
+    slopes, base = np.log(params.probs) - np.log1p(-params.probs), np.sum(np.log1p(-params.probs), axis=1) - math.log(k)
     sizes = {"N": n, "D": d, "K": k}
     entrants = [
         Entrant(peers.OURS, lambda: family.accumulate(params, problem.data), lambda found: found[1]),
@@ -127,7 +127,7 @@ def evidence(quick: bool) -> Table:
     def build() -> Entrant:
         from sklearn.linear_model import BayesianRidge
 
-        flat = {"alpha_1": 0.0, "alpha_2": 0.0, "lambda_1": 0.0, "lambda_2": 0.0}
+        flat: dict[str, Any] = {"alpha_1": 0.0, "alpha_2": 0.0, "lambda_1": 0.0, "lambda_2": 0.0}
         model = BayesianRidge(
             max_iter=10_000, tol=1e-9, fit_intercept=False, alpha_init=1 / t.var(), lambda_init=1.0, **flat
         )
@@ -139,8 +139,8 @@ def evidence(quick: bool) -> Table:
         return Entrant(f"{peers.SKLEARN} BayesianRidge", lambda: model.fit(X, t), log_evidence)
 
     theirs = peers.present(peers.SKLEARN, build)
-    row = contest("to the optimum", {"N": n, "D": d}, [Entrant(peers.OURS, work, lambda run: run.log_likelihood), theirs], 1,
-                  unit="a fit")  # fmt: skip
+    ours = Entrant(peers.OURS, work, lambda run: run.log_likelihood)
+    row = contest("to the optimum", {"N": n, "D": d}, [ours, theirs], 1, unit="a fit")
     text = [
         f"{fmt.count(n)} rows, {d} inputs, no intercept, no prior on the precisions, both to the optimum of the log "
         "evidence: the updates are EM's here and MacKay's there, so passes are not counted. Nearly all of the time is "

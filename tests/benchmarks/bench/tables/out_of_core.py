@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from bench import peers
 from bench.records import Quartiles, Row, Side, Table, Value
-
 from emvsbayes.report import format as fmt
 
 CHUNK, PASSES = 200_000, 5
@@ -40,12 +40,12 @@ def large(quick: bool) -> Table:
         Value("R² of a straight line", r2, "", f"{1e3 * constant:.0f} ms + {1e9 * slope:.1f} ns a row"),
         Value("memory above imports", above, "MB", f"at {fmt.count(sizes[-1])} rows"),
         Value("memory of a chunk", chunk, "MB", f"{fmt.count(CHUNK)} rows"),
-        Value("memory above a chunk", above - chunk, "MB", f"the data are {fmt.number(8e-6 * sizes[-1] * script.D)} MB"),
+        Value("memory above a chunk", above - chunk, "MB", f"of {fmt.number(8e-6 * sizes[-1] * script.D)} MB of data"),
     ]
     text = [
-        f"{script.K} Gaussians in {script.D} dimensions, full covariances, a .npy file read {fmt.count(CHUNK)} rows at a "
-        "time; a time is the median of the passes after the first. Memory is the resident size above that after imports "
-        "and a small fit, sampled every hundredth of a second."
+        f"{script.K} Gaussians in {script.D} dimensions, full covariances, a .npy file read {fmt.count(CHUNK)} rows at "
+        "a time; a time is the median of the passes after the first. Memory is the resident size above that after "
+        "imports and a small fit, sampled every hundredth of a second."
     ]
     return Table("large", title, text, rows, values, x="N")
 

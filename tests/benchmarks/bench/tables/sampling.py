@@ -20,9 +20,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+
 from bench.harness import Absent, quartiles
 from bench.records import Row, Side, Table, Value
-
 from emvsbayes.problem import Problem, pose
 from emvsbayes.report import format as fmt
 
@@ -125,9 +125,10 @@ def least_ess(draws: np.ndarray) -> float:
 
 def ess(draws: np.ndarray) -> float:
     """Bulk ESS of (chains, draws), each chain by itself, added up."""
-    from arviz_stats.base import array_stats
+    from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
 
-    return float(sum(array_stats.ess(chain[None, :], method="bulk", chain_axis=0, draw_axis=1) for chain in draws))
+    found: Any = [array_stats.ess(chain[None, :], method="bulk", chain_axis=0, draw_axis=1) for chain in draws]
+    return float(np.sum(found))
 
 
 def contest(found: list[Sampler | Absent], n: int, repeats: int) -> Row:

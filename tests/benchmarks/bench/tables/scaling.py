@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bench.records import Table
 from bench.tables.mixtures import race_em
-
 from emvsbayes.report import format as fmt
 
 PASSES = 3

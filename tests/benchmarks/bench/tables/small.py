@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
+import emvsbayes as eb
 from bench import peers
 from bench.harness import Entrant, contest, quartiles, seconds
 from bench.records import Table, Value
 from bench.tables.mixtures import posed
-
-import emvsbayes as eb
-from emvsbayes.core.em import Stop, run_em
+from bench.words import duration
 
 TRIES = 40
 
@@ -22,7 +22,7 @@ def small(quick: bool) -> Table:
     X = rng.normal(size=(272, 2)) + np.where(np.arange(272) < 100, 0.0, 3.5)[:, None]
     sizes = {"N": 272, "D": 2, "K": 2}
     passes, overlapping = 200, 0.45 * X  # the same shape
-    problem, start = posed(overlapping, overlapping[:2] + [[0.0, 0.0], [0.3, 0.5]])
+    problem, start = posed(overlapping, overlapping[:2] + np.array([[0.0, 0.0], [0.3, 0.5]]))
     a_pass = contest(
         f"{passes} passes from one start",
         sizes,
@@ -68,17 +68,7 @@ def sklearn_restarts(X: np.ndarray) -> Any:
 
 def alone(problem: Any, start: Any) -> Value:
     """Seconds a pass of the loop without what a run costs once: the slope between 10 passes and 210."""
-    slopes = []
-    for _ in range(TRIES):
-        few, many = (
-            seconds(
-                lambda stop=Stop(tol=0, max_passes=passes): run_em(
-                    problem.family, problem.data, start, stop=stop, record=False
-                )
-            )
-            for passes in (10, 210)
-        )
-        slopes.append((many - few) / 200)
-    found = quartiles(slopes)
-    return Value("a pass of a long run", found.median, "s", f"median of {TRIES} slopes; quartiles {1e6 * found.low:.1f} "
-                 f"and {1e6 * found.high:.1f} µs")  # fmt: skip
+    few, many = peers.ours(problem, start, 10).work, peers.ours(problem, start, 210).work
+    found = quartiles([(seconds(many) - seconds(few)) / 200 for _ in range(TRIES)])
+    note = f"median of {TRIES} slopes; quartiles {duration(found.low)} and {duration(found.high)}"
+    return Value("a pass of a long run", found.median, "s", note)
