@@ -24,6 +24,7 @@ from emvsbayes.core.threads import using_threads
 
 REPEATS = 5
 AGREE = 1e-9  # nats per observation, by which the objectives of two sides may differ at the end
+MOST = numba.get_num_threads()  # that numba was started with
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -48,7 +49,7 @@ class Absent:
 def on_threads(number: int) -> Iterator[None]:
     """So many threads for everything: our passes, BLAS, OpenMP and numba, whatever the environment asked for."""
     before = numba.get_num_threads()
-    numba.set_num_threads(min(number, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(number, MOST))
     try:
         with threadpool_limits(number), using_threads(number):
             yield
@@ -63,7 +64,7 @@ def seconds(work: Callable[[], Any]) -> float:
     return perf_counter() - start
 
 
-def quartiles(values: Sequence[float], scale: float = 1.0) -> Quartiles:
+def quartiles(values: Sequence[float] | np.ndarray, scale: float = 1.0) -> Quartiles:
     """The median and the quartiles of some repeats, each times `scale`."""
     low, median, high = (float(v) * scale for v in np.quantile(values, (0.25, 0.5, 0.75)))
     return Quartiles(median, low, high)

@@ -24,10 +24,8 @@ from emvsbayes.families.gaussian_mixture.records import GaussianPrior
 from emvsbayes.problem import Problem
 
 OURS, SKLEARN, MIXLE, STEPMIX = "emvsbayes", "scikit-learn", "mixle", "StepMix"
-NOTHING: dict[str, Any] = {
-    "ridge": 0.0,
-    "min_covar": 1e-300,
-}  # added to variances by mixle, which takes no 0 for the second
+# added to variances by mixle, which takes no 0 for the second
+NOTHING: dict[str, Any] = {"ridge": 0.0, "min_covar": 1e-300}
 MODULES = {SKLEARN: "sklearn", MIXLE: "mixle", STEPMIX: "stepmix"}
 
 

@@ -1,0 +1,296 @@
+"""The harness of the benchmark itself: turns, medians, agreement, goals and the page, on next to no data."""
+
+import json
+import re
+
+import msgspec
+import numpy as np
+import pytest
+from bench import __main__ as command
+from bench import floors, goals, harness, page, peers, records
+from bench.harness import Absent, Entrant, contest, disagreements, interleave, quartiles, race
+from bench.records import Quartiles, Results, Row, Side, Table, Trace, Value
+from bench.tables import climb, memory, mixtures, out_of_core
+
+from emvsbayes.core.em import Stop, run_em
+from emvsbayes.studies.saving import write_gallery
+
+RATES = [
+    Value(floors.PRODUCTS, 100.0, "GFLOP/s"),
+    Value(floors.SINGLES, 200.0, "GFLOP/s"),
+    Value(floors.MEMORY, 20.0, "GB/s"),
+    Value(floors.EXP, 0.5, "ns an element"),
+]
+
+
+def exactly(value):
+    return Quartiles(value, value, value)
+
+
+def entrant(name, objective, calls=None):
+    return Entrant(name, lambda: calls.append(name) if calls is not None else None, lambda _: objective)
+
+
+def row(work, ratio, sizes=None, name=peers.SKLEARN, **more):
+    sides = [Side(peers.OURS, exactly(0.001)), Side(name, exactly(0.001 * ratio), exactly(ratio), 0.0)]
+    return Row(work, sizes or {"N": 100_000, "D": 8, "K": 8}, sides, repeats=5, **more)
+
+
+def results(tables, quick=False):
+    return command.gathered(tables, RATES, {"processor": "a test"}, quick)
+
+
+def test_sides_run_in_turn_and_each_repeat_begins_with_the_next():
+    calls = []
+    works = [lambda side=side: calls.append(side) for side in "abc"]
+    times = interleave(works, 4)
+    assert times.shape == (4, 3)
+    assert "".join(calls) == "abcbcacababc"
+
+
+def test_ratios_are_medians_of_the_repeats_and_not_ratios_of_medians(monkeypatch):
+    seconds = np.array([[1.0, 10.0], [2.0, 12.0], [4.0, 16.0], [1.0, 30.0], [2.0, 40.0]])
+    monkeypatch.setattr(harness, "interleave", lambda works, repeats: seconds)
+    ours, theirs = race([entrant("ours", -7.0), entrant("theirs", -7.0)], passes=2, per_observation=10)
+    assert (ours.time.median, theirs.time.median) == (1.0, 8.0)
+    assert (theirs.ratio.low, theirs.ratio.median, theirs.ratio.high) == (6.0, 10.0, 20.0)  # of 10 6 4 30 20
+    assert theirs.difference == 0
+    assert ours.ratio is None
+    assert quartiles([3.0, 1.0, 2.0, 5.0, 4.0], 2.0) == Quartiles(6.0, 4.0, 8.0)
+
+
+@pytest.mark.parametrize("off", [2e-9, -2e-9, np.nan, np.inf])
+def test_a_side_that_ends_elsewhere_is_given_no_time(off):
+    calls = []
+    found = contest("work", {"N": 10}, [entrant("ours", -7.0), entrant("theirs", -7.0 + 10 * off, calls)], 1)
+    assert found.side("theirs").time is None
+    assert found.side("theirs").ratio is None
+    assert len(calls) == (2 if harness.PROCESSORS > 1 else 1)  # it ran to be compared, and was never timed
+    assert all(sentence.startswith("work: theirs DISAGREES") for sentence in disagreements([found]))
+    assert len(disagreements([found])) == len(calls)
+    assert contest("work", {"N": 10}, [entrant("ours", -7.0), entrant("theirs", -7.0 + 5e-9)], 1).sides[1].ratio
+
+
+def test_a_peer_that_breaks_or_is_missing_is_a_row_and_ours_is_an_error(monkeypatch):
+    def breaks():
+        raise ValueError("no start")
+
+    sides = [entrant("ours", 1.0), Entrant("theirs", breaks, float), Absent("other", "not installed (no module)")]
+    found = contest("work", {"N": 10}, sides, 1, single=False)
+    assert found.side("theirs").note == "FAILED: ValueError: no start"
+    assert found.side("other").note == "not installed (no module)"
+    assert disagreements([found]) == ["work: theirs FAILED: ValueError: no start"]  # a missing peer is no failure
+    with pytest.raises(ValueError, match="no start"):
+        contest("work", {"N": 10}, [Entrant("ours", breaks, float)], 1)
+    monkeypatch.setitem(peers.MODULES, "Nobody", "no_such_module_at_all")
+    assert isinstance(peers.present("Nobody", lambda: entrant("Nobody", 0.0)), Absent)
+    assert "no_such_module_at_all" in peers.absent()["Nobody"]
+
+
+def test_threads_are_set_for_everything_and_put_back():
+    import numba
+    from threadpoolctl import threadpool_info
+
+    from emvsbayes.core.threads import threads
+
+    def now():
+        return {m["num_threads"] for m in threadpool_info()}, numba.get_num_threads(), threads()
+
+    before = now()
+    with harness.on_threads(1):
+        assert now() == ({1}, 1, 1)
+    assert now() == before
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_scikit_learn_makes_the_same_passes_from_the_same_start(covariance):
+    X, means = mixtures.clouds(400, 3, 2, seed=1)
+    problem, start = mixtures.posed(X, means, covariance)
+    ours, theirs = peers.ours(problem, start, 4), peers.sklearn_mixture(X, start, covariance, 4)
+    height = ours.objective(ours.work())
+    assert theirs.objective(theirs.work()) == pytest.approx(height, abs=1e-9)
+    fewer = peers.sklearn_mixture(X, start, covariance, 3)
+    assert abs(fewer.objective(fewer.work()) - height) > 1e-4  # the check can tell one pass
+
+
+def test_variational_bayes_and_k_means_of_scikit_learn_end_where_ours_do(monkeypatch):
+    monkeypatch.setattr(harness, "REPEATS", 1)
+    found = mixtures.variational(True)
+    assert disagreements(found.rows) == []
+    assert found.rows[0].sides[1].ratio is not None
+
+
+def test_the_operations_of_the_floor_are_those_of_two_triangles():
+    d, counted = 5, 0
+    for i in range(d):
+        for _ in range(i + 1):
+            counted += 2 * 2  # a product and a sum, in the density and in the moments
+    parts = floors.gaussian({"N": 7, "D": d, "K": 3}, RATES)
+    assert parts["products"] == pytest.approx(7 * 3 * counted / 100e9)
+    assert parts["exp"] == pytest.approx(7 * 3 * 0.5e-9 / harness.PROCESSORS)
+    assert parts["reading"] == pytest.approx(7 * 5 * 8 / 20e9)
+    assert floors.least({"products": 2.0, "exp": 1.0, "reading": 2.5}) == 3.0
+    assert floors.least({"products": 2.0, "exp": 1.0, "reading": 4.0}) == 4.0
+
+
+def test_goals_are_decided_by_the_worst_row_and_say_what_bounds_a_missed_one():
+    rows = [row("a", 30.0), row("b", 12.0, {"N": 100_000, "D": 64, "K": 10})]
+    good, beside = goals.gaussian(Table("gaussian", "", [], rows), RATES)
+    assert (good.reached, good.bound, beside.reached) == (True, "", None)
+    bad = goals.gaussian(Table("gaussian", "", [], [rows[0], row("b", 3.9, rows[1].sizes)]), RATES)[0]
+    assert bad.reached is False  # 10.8 on average, 3.9 at the least
+    assert "D = 64" in bad.measured
+    assert "the products alone take 83.2\u00a0ms" in bad.bound  # 2 · 10⁵ · 10 · 64 · 65 / 10¹¹ s
+    assert goals.gaussian(Table("gaussian", "", [], [row("a", 9.9)]), RATES)[0].reached is False
+    assert goals.gaussian(Table("gaussian", "", [], [row("a", 5.0, name=peers.MIXLE)]), RATES)[1].reached is None
+    slow = Table("small", "", [], [row("fit", 3.0, unit="a fit")], [Value("a pass of a long run", 41e-6, "s")])
+    assert [g.reached for g in goals.small(slow, RATES)] == [False, True]
+    line = Table(
+        "large", "", [], [], [Value("memory above a chunk", 499.0, "MB"), Value("R² of a straight line", 0.98, "")]
+    )
+    assert [g.reached for g in goals.large(line, RATES)] == [True, False]
+    assert all(g.reached is None for g in goals.goals([line], RATES, quick=True))
+    assert len(goals.goals([], RATES, quick=False)) == 13
+
+
+def test_the_bernoulli_floor_is_the_lower_of_the_two():
+    work = Row("one pass", {"N": 1}, [Side(peers.OURS, exactly(0.024)), Side("products", exactly(0.1), exactly(4.2))])
+    values = [
+        Value("floor by look-up", 0.009, "s"),
+        Value("operations of two products", 4e9, "operations"),  # 20 ms at 200 GFLOP/s
+        Value("exponentials", 0.001, "s"),
+        Value("bytes read", 1e6, "bytes"),
+    ]
+    first, second = goals.bernoulli(Table("bernoulli", "", [], [work], values), RATES)
+    assert first.reached
+    assert second.reached  # 24 ms are 2.4 times 9 + 1
+    assert second.measured.startswith("2.4 times the floor of 10\u00a0ms")
+
+
+def test_a_climb_is_stamped_sweep_by_sweep_and_ends_at_the_gap():
+    X = climb.triangle(600)
+    problem, start = mixtures.posed(X, np.array([[0.2, 0.1], [1.2, 0.2], [0.7, 1.1]]))
+    target = run_em(problem.family, problem.data, start, stop=Stop(tol=0, max_passes=30)).log_likelihood
+    paths = climb.stamps(problem, start, None, target - 1e-9, 100)
+    assert len(paths) == climb.REPEATS
+    assert {len(path) for path in paths} == {31}  # the E-step at the start, and 30 passes
+    steps = run_em(problem.family, problem.data, start, stop=Stop(tol=0, max_passes=30)).trace
+    explicit = [step.log_likelihood for step in steps if step.half == "E"]
+    assert [height for _, height in paths[0]] == pytest.approx(explicit, abs=1e-8)
+    short = climb.stamps(problem, start, None, target, 10)
+    assert len(short) == 1  # too far away: not repeated
+    assert climb.arrival(short[0], target) is None
+    drawn = climb.trace("plain", paths, target, 600)
+    assert (drawn.passes, drawn.arrived) == (30, sorted(p[-1][0] for p in paths)[2])
+    assert climb.thinned(5) == [0, 1, 2, 3, 4]
+    assert len(climb.thinned(100_000)) <= climb.POINTS
+
+
+def test_memory_is_compared_only_at_the_same_objective():
+    found = {peers.OURS: (100.0, -5.0), peers.SKLEARN: (300.0, -5.0), peers.MIXLE: (50.0, -4.0)}
+    made = memory.row(found, 10)
+    assert made.side(peers.SKLEARN).ratio == exactly(3.0)
+    assert made.side(peers.MIXLE).time is None
+    assert len(disagreements([made])) == 1
+
+
+def test_a_straight_line_is_told_from_a_bent_one():
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    assert out_of_core.straight(x, 3 * x + 1) == pytest.approx((3.0, 1.0, 1.0))
+    assert out_of_core.straight(x, x**3)[2] == pytest.approx(np.corrcoef(x, x**3)[0, 1] ** 2)
+
+
+def small_results(quick=False):
+    grown = [row("n", 10.0, {"N": n, "D": 2, "K": 3}) for n in (1_000, 10_000)]
+    tables = [
+        Table("gaussian", "Full covariances", ["Some <rows>."], [row("full", 12.0), row("wide", 3.0)], took=1.5),
+        Table("rows", "Against N", ["D = 2."], grown, x="N"),
+        Table(
+            "climb",
+            "Time to the optimum",
+            ["Far."],
+            [row("to the gap", 25.0, unit="to the gap")],
+            [Value("optimum", -12.5, "nats")],
+            [
+                Trace("Anderson", [0.0, 0.1, 0.2], [1.0, 1e-4, 1e-9], 3, 0.2),
+                Trace("plain EM", [0.0, 1.0], [1, 0.1], 2, None),
+            ],
+        ),
+        Table("memory", "Peak memory", [], [row("rows", 2.0, unit="bytes")]),
+    ]
+    return results(tables, quick)
+
+
+def test_the_page_is_drawn_from_the_numbers_alone(tmp_path):
+    made = small_results()
+    path = tmp_path / "results.json"
+    path.write_bytes(made.to_json())
+    read = records.read(path)
+    assert read == made
+    text = page.render(read)
+    assert text == page.render(made)
+    assert all(sentence in text for sentence in made.verdict)
+    assert "Some &lt;rows&gt;." in text
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert text.count("<svg ") == 3  # growth, climb, memory
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert text.count('class="bad">no') == sum(g.reached is False for g in made.goals) == 1
+    assert text.count('class="good">yes') == sum(g.reached is True for g in made.goals) == 1
+    assert "The floor of a pass" in text
+    assert "not idle" not in text
+    busy = msgspec.structs.replace(made, machine={"other work": "the machine was not idle (load average 2.0)"})
+    assert "The machine was not idle" in page.render(busy)
+
+
+def test_a_disagreement_fails_the_run_and_is_on_the_page(tmp_path, monkeypatch, capsys):
+    sides = [Side(peers.OURS, exactly(1.0)), Side(peers.MIXLE, note="DISAGREES: off by 3")]
+    monkeypatch.setattr(
+        command,
+        "TABLES",
+        {"gaussian": lambda quick: Table("gaussian", "G", [], [Row("w", {"N": 1, "D": 1, "K": 1}, sides)])},
+    )
+    monkeypatch.setattr(command.machine, "rates", lambda: RATES)
+    assert command.main(["--out", str(tmp_path)]) == 1
+    assert "w: emvsbayes" in (told := capsys.readouterr()).out
+    assert told.err == "w: mixle DISAGREES: off by 3\n"
+    assert "DISAGREES: off by 3" in (tmp_path / "benchmarks" / "index.html").read_text()
+    assert "./benchmarks/index.html" in (tmp_path / "index.html").read_text()
+
+
+def test_a_table_that_breaks_fails_the_run_and_keeps_the_others(tmp_path, monkeypatch, capsys):
+    def breaks(quick):
+        raise RuntimeError("no memory")
+
+    fine = Table("small", "S", ["Fine."], [row("w", 2.0)])
+    monkeypatch.setattr(command, "TABLES", {"gaussian": breaks, "small": lambda quick: fine})
+    monkeypatch.setattr(command.machine, "rates", lambda: RATES)
+    assert command.main(["--out", str(tmp_path)]) == 1
+    assert "gaussian: FAILED: RuntimeError: no memory" in capsys.readouterr().err
+    kept = records.read(tmp_path / "benchmarks" / "results.json")
+    assert [t.name for t in kept.tables] == ["gaussian", "small"]
+    monkeypatch.setitem(command.TABLES, "gaussian", lambda quick: Table("gaussian", "G", ["Now."], [row("w", 2.0)]))
+    assert command.main(["gaussian", "--out", str(tmp_path)]) == 0  # the other table is kept
+    kept = records.read(tmp_path / "benchmarks" / "results.json")
+    assert [t.text for t in kept.tables] == [["Now."], ["Fine."]]
+    assert command.main(["--page", "--out", str(tmp_path)]) == 0
+    with pytest.raises(SystemExit):
+        command.main(["no-such-table"])
+    assert "there is no table no-such-table" in capsys.readouterr().err
+
+
+def test_the_gallery_leaves_out_numbers_that_it_cannot_read(tmp_path):
+    for name, text in (("good", json.dumps({"title": "Speed", "verdict": ["Fast."], "more": 1})), ("bad", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(text)
+    said = []
+    text = write_gallery(tmp_path, said.append).read_text()
+    assert "Speed" in text
+    assert "Fast." in text
+    assert len(said) == 1
+    assert said[0].startswith("gallery: bad is left out")
+
+
+def test_results_are_a_kind_of_their_own():
+    assert isinstance(small_results(), Results)
+    assert records.KIND == "benchmarks" == small_results().kind
