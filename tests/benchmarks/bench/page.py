@@ -135,10 +135,13 @@ def drawings(results: Results) -> dict[str, Drawing]:
                             "proportional growth. Bars: quartiles of the repeats.")  # fmt: skip
     climb, memory, nuts = (results.table(name) for name in ("climb", "memory", "sampling"))
     if climb and climb.traces:
-        found["climb"] = (gaps(climb, NEAR), CLIMB)
+        found["climb-picture"] = (gaps(climb, NEAR), CLIMB)
     if memory and memory.rows and any(s.time for s in memory.rows[0].sides):
-        found["memory"] = (bars("memory", "peak memory above imports and data", memory.rows[0]), "Shorter is better.")
+        found["memory-picture"] = (
+            bars("memory", "peak memory above imports and data", memory.rows[0]),
+            "Shorter is better.",
+        )
     if nuts and nuts.rows and any(s.time for s in nuts.rows[0].sides):
         drawn = bars("sampling", "effective draws a second", nuts.rows[0], inverse=True)
-        found["sampling"] = (drawn, "Longer is better.")
+        found["sampling-picture"] = (drawn, "Longer is better.")
     return {name: Drawing(Markup(drawn), caption, name) for name, (drawn, caption) in found.items()}

@@ -50,6 +50,15 @@ def race_em(n: int, d: int, k: int, *, passes: int = PASSES, covariance: str = "
     )
 
 
+def vague(X: np.ndarray) -> GaussianPrior:
+    """A prior that both variational mixtures take."""
+    return GaussianPrior(
+        NormalPrior(X.mean(axis=0), np.asarray(0.01)),
+        InverseWishartPrior(np.asarray(X.shape[1] + 2.0), np.cov(X.T)),
+        DirichletPrior(np.asarray(1.0)),
+    )
+
+
 def gaussian(quick: bool) -> Table:
     """The goal's five sizes."""
     n = 10_000 if quick else 100_000
@@ -73,11 +82,7 @@ def variational(quick: bool) -> Table:
     """Conjugate coordinate ascent, the same prior and the same first q."""
     n, k, d = (5_000 if quick else 50_000), 8, 8
     X, _ = clouds(n, d, k, seed=d)
-    prior = GaussianPrior(
-        NormalPrior(X.mean(axis=0), np.asarray(0.01)),
-        InverseWishartPrior(np.asarray(d + 2.0), np.cov(X.T)),
-        DirichletPrior(np.asarray(1.0)),
-    )
+    prior = vague(X)
     problem = pose("gaussian_mixture", X, n_components=k)
     adapter: Any = adapt(problem, prior)
     start, theirs = peers.sklearn_variational(X, problem, adapter, prior, PASSES, seed=0)
