@@ -75,6 +75,12 @@ def test_a_side_that_ends_elsewhere_is_given_no_time(off):
     assert contest("work", {"N": 10}, [entrant("ours", -7.0), entrant("theirs", -7.0 + 5e-9)], 1).sides[1].ratio
 
 
+def test_numbers_of_numpy_are_written_as_numbers():
+    found = contest("work", {"N": 10}, [entrant("ours", np.float64(-7.0)), entrant("theirs", np.float64(-7.0))], 1)
+    text = results([Table("structures", "", [], [found], [Value("one", np.float64(1.5), "")])]).to_json()
+    assert json.loads(text)["tables"][0]["values"][0]["value"] == 1.5
+
+
 def test_a_peer_that_breaks_or_is_missing_is_a_row_and_ours_is_an_error(monkeypatch):
     def breaks():
         raise ValueError("no start")

@@ -116,7 +116,8 @@ class Results(msgspec.Struct, frozen=True):
 
     def to_json(self) -> bytes:
         """Indented, numbers in full."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        encoded = msgspec.json.encode(self, enc_hook=lambda number: number.item())  # of NumPy
+        return msgspec.json.format(encoded, indent=1) + b"\n"
 
 
 def read(path: Path) -> Results:

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from bench import peers
 from bench.harness import PROCESSORS, Entrant, contest
@@ -37,7 +36,7 @@ def bernoulli(quick: bool) -> Table:
         Entrant(
             "two float64 products in NumPy",
             lambda: products(X, slopes),
-            lambda found: float(np.sum(logsumexp(found[0] + base, axis=1))),
+            lambda found: height(found[0] + base),
         ),
     ]
     a_pass = contest("one pass", sizes, entrants, 1, repeats=7)
@@ -53,6 +52,12 @@ def bernoulli(quick: bool) -> Table:
         "StepMix starts from responsibilities drawn from a seed; ours starts from the M-step at the same ones.",
     ]
     return Table("bernoulli", "Bernoulli mixtures: pictures in black and white", text, [a_pass, fits], floors(n, d, k))
+
+
+def height(logits: np.ndarray) -> float:
+    """The log-likelihood, from the log joint density of every row and component."""
+    top = logits.max(axis=1)
+    return float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1))).sum())
 
 
 def products(X: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
