@@ -10,7 +10,7 @@ from bench import __main__ as command
 from bench import floors, goals, harness, page, peers, records
 from bench.harness import Absent, Entrant, contest, disagreements, interleave, quartiles, race
 from bench.records import Quartiles, Results, Row, Side, Table, Trace, Value
-from bench.tables import climb, memory, mixtures, out_of_core
+from bench.tables import climb, memory, mixtures, out_of_core, sampling
 
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.esteps import Hard
@@ -209,6 +209,38 @@ def test_a_climb_is_stamped_sweep_by_sweep_and_ends_at_the_gap():
     assert (drawn.passes, drawn.arrived) == (30, sorted(p[-1][0] for p in paths)[2])
     assert climb.thinned(5) == [0, 1, 2, 3, 4]
     assert len(climb.thinned(100_000)) <= climb.POINTS
+
+
+def test_samplers_are_compared_by_a_moment_that_knows_no_label():
+    rng = np.random.default_rng(0)
+    weights, means = rng.dirichlet([2.0, 2.0, 2.0], (2, 40)), rng.normal(size=(2, 40, 3, 2))
+    roots = rng.normal(size=(2, 40, 3, 2, 2))
+    found = {"weights": weights, "means": means, "covariances": roots @ np.swapaxes(roots, -1, -2)}
+    moment = sampling.second_moment(found)
+    assert moment.shape == (2, 40)
+    turned = {name: values[:, :, [2, 0, 1]] for name, values in found.items()}
+    assert sampling.second_moment(turned) == pytest.approx(moment)
+    of = rng.choice(3, 400_000, p=weights[0, 0])  # rows of the mixture of the first draw
+    rows = means[0, 0][of] + np.einsum("nij,nj->ni", roots[0, 0][of], rng.normal(size=(400_000, 2)))
+    assert (rows**2).sum(axis=1).mean() == pytest.approx(moment[0, 0], rel=0.01)
+    assert sampling.ess(rng.normal(size=(4, 500))) == pytest.approx(2000, rel=0.2)
+    slow = np.repeat(rng.normal(size=(4, 50)), 10, axis=1)  # every draw ten times
+    assert sampling.least_ess(np.stack([slow, rng.normal(size=(4, 500))], axis=-1)) < 500
+
+
+def test_a_sampler_of_another_posterior_is_given_no_time():
+    def side(name, height, cost):
+        return sampling.Sampler(name, 1.0, lambda seed: sampling.Drawn(cost, height + 0.01 * seed, 0.1))
+
+    near = sampling.contest([side("ours", 3.0, 0.1), side("plain", 3.2, 0.7)], 100, 5)
+    assert near.sides[1].ratio.median == pytest.approx(7.0)
+    assert near.sides[1].difference == pytest.approx(0.2)  # five standard errors of five runs each: 0.32
+    far = sampling.contest([side("ours", 3.0, 0.1), side("plain", 3.4, 0.7)], 100, 5)
+    assert far.sides[1].time is None
+    assert len(disagreements([far])) == 1
+    alone = sampling.contest([Absent("ours", "not here"), side("plain", 3.0, 0.7)], 100, 5)
+    assert alone.sides[1].ratio is None
+    assert goals.sampling(Table("sampling", "", [], [alone]), RATES)[2].reached is None
 
 
 def test_memory_is_compared_only_at_the_same_objective():
