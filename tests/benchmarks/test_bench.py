@@ -251,6 +251,14 @@ def test_memory_is_compared_only_at_the_same_objective():
     assert len(disagreements([made])) == 1
 
 
+def test_the_peak_of_a_child_is_its_own_and_not_that_of_a_large_parent(tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(100_000, 8)))
+    held = np.ones(60_000_000)  # 480 MB
+    above, _ = memory.above(peers.OURS, tmp_path / "rows.npy")
+    assert held.sum() > 0
+    assert 6.4e6 < above < 60e6  # a copy of the rows at the least
+
+
 def test_a_straight_line_is_told_from_a_bent_one():
     x = np.array([1.0, 2.0, 3.0, 4.0])
     assert out_of_core.straight(x, 3 * x + 1) == pytest.approx((3.0, 1.0, 1.0))

@@ -105,7 +105,7 @@ def bars(name: str, label: str, row: Row, inverse: bool = False) -> str:
             text = f"{fmt.number(value, 3)} a second" if inverse else amount(value, row)
             axis.annotate(text, (value, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
         axis.set_yticks(range(len(there)), [side for side, _ in there])
-        axis.set_xlim(0, 1.18 * max(values))
+        axis.set_xlim(0, 1.18 * max(*values, 1e-12))
         axis.invert_yaxis()
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: fmt.number(v, 3) if inverse else amount(v, row)))

@@ -72,9 +72,11 @@ def sides(table: Measured) -> Table:
             cells += [_difference(side.difference)] if differ else []
             rows.append([*cells, side.note] if noted else cells)
     repeats = sorted({row.repeats for row in table.rows})
-    note = f"Medians of {fmt.listed(repeats)} repeats." if repeats[-1] > 1 else "One run each."
-    return Table(table.title, [*headers, "remarks"] if noted else headers, rows,
-                 frozenset({len(headers)}) if noted else frozenset(), note)  # fmt: skip
+    note = f"Medians of {' or '.join(map(str, repeats))} repeats." if repeats[-1] > 1 else "One run each."
+    headers = [*headers, "remarks"] if noted else headers
+    used = [i for i in range(len(headers)) if any(line[i] for line in rows)]  # single runs have no quartiles
+    words = frozenset({len(used) - 1}) if noted else frozenset()
+    return Table(table.title, [headers[i] for i in used], [[line[i] for i in used] for line in rows], words, note)
 
 
 def _all(table: Measured) -> list[Side]:

@@ -31,7 +31,7 @@ def memory(quick: bool) -> Table:
     text = [
         f"{fmt.count(n)} rows of {D} columns, K = {K}, full covariances, {PASSES} passes: the data alone are "
         f"{fmt.number(rows / 1e6)} MB, and an array of responsibilities {fmt.number(8e-6 * n * K)} MB. What is "
-        "measured is the largest resident size of the process (ru_maxrss) less that after imports, a first small fit "
+        "measured is the largest resident size of the process (VmHWM) less that after imports, a first small fit "
         "and reading the data. Our intake of the data is included; so are the peers' copies."
     ]
     return Table("memory", "Peak memory", text, [row(found, n)], [Value("bytes of the data", rows, "bytes")])

@@ -78,9 +78,11 @@ def floors(n: int, d: int, k: int) -> list[Value]:
     exp = per_element(lambda: np.exp(near, out=out), 1000)
     lookups = n * k * (d / BITS + 2 * d / BITS)
     return [
-        Value("floor by look-up", lookups * add / PROCESSORS, "s", f"{lookups:.3g} additions"),
+        Value("floor by look-up", lookups * add / PROCESSORS, "s", f"{fmt.number(lookups, 3)} additions"),
         Value("operations of two products", 4.0 * n * d * k, "operations"),
-        Value("exponentials", n * k * exp / PROCESSORS, "s", f"{n * k:.3g} of them, in addition to either floor"),
+        Value(
+            "exponentials", n * k * exp / PROCESSORS, "s", f"{fmt.count(n * k)} of them, in addition to either floor"
+        ),
         Value("bytes read", n * d / BITS, "bytes", "one bit an entry"),
     ]
 

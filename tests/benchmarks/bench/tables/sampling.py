@@ -23,6 +23,7 @@ import numpy as np
 
 from bench.harness import Absent, quartiles
 from bench.records import Row, Side, Table, Value
+from bench.words import duration
 from emvsbayes.problem import Problem, pose
 from emvsbayes.report import format as fmt
 
@@ -32,9 +33,11 @@ FIRST = """
 import time; began = time.perf_counter()
 from importlib.resources import files
 import emvsbayes as eb
+import pymc, nutpie, arviz
+imported = time.perf_counter()
 path = files("emvsbayes") / "studies" / "data" / "old_faithful.csv"
-eb.sample("gaussian_mixture", str(path), n_components=2, draws=1000, chains=4, seed=0, fresh=True)
-print("SECONDS", time.perf_counter() - began)
+tree = eb.sample("gaussian_mixture", str(path), n_components=2, draws=1000, chains=4, seed=0, fresh=True)
+print("SECONDS", time.perf_counter() - began, imported - began, tree.attrs["sampling_seconds"])
 """
 
 
@@ -187,5 +190,11 @@ def first_posterior() -> list[Value]:
             lines = [line for line in done.stdout.splitlines() if line.startswith("SECONDS")]
             if done.returncode or not lines:
                 raise RuntimeError((done.stderr.strip().splitlines() or ["sampling ended without a word"])[-1])
-            found.append(Value(name, float(lines[0].split()[1]), "s", "Old Faithful, 4 chains of 1000 + 1000"))
+            total, imports, drawing = map(float, lines[0].split()[1:])
+            rest = total - imports - drawing
+            note = (
+                f"Imports {duration(imports)}, sampling {duration(drawing)}; the other {duration(rest)} are compiling, "
+                "starts, pointwise log-likelihood, mode and certificate."
+            )
+            found.append(Value(name, total, "s", note))
     return found
