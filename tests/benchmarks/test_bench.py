@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import msgspec
 import numpy as np
@@ -251,12 +253,17 @@ def test_memory_is_compared_only_at_the_same_objective():
     assert len(disagreements([made])) == 1
 
 
-def test_the_peak_of_a_child_is_its_own_and_not_that_of_a_large_parent(tmp_path):
-    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(100_000, 8)))
+def test_the_peak_of_a_child_is_its_own_and_not_that_of_a_large_parent():
     held = np.ones(60_000_000)  # 480 MB
-    above, _ = memory.above(peers.OURS, tmp_path / "rows.npy")
+    code = (
+        "from bench.resident import forget, peak; high = bytes(60_000_000).replace(b'\\0', b'1'); del high; forget(); "
+        "a = peak(); low = bytearray(40_000_000); low[::4096] = low[::4096].replace(b'\\0', b'1'); print(a, peak())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=memory.HERE, capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
     assert held.sum() > 0
-    assert 6.4e6 < above < 60e6  # a copy of the rows at the least
+    assert before < 60e6  # neither the parent's nor what was there and is gone
+    assert after - before == pytest.approx(40e6, rel=0.1)
 
 
 def test_a_straight_line_is_told_from_a_bent_one():

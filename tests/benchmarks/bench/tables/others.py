@@ -80,9 +80,7 @@ def floors(n: int, d: int, k: int) -> list[Value]:
     return [
         Value("floor by look-up", lookups * add / PROCESSORS, "s", f"{fmt.number(lookups, 3)} additions"),
         Value("operations of two products", 4.0 * n * d * k, "operations"),
-        Value(
-            "exponentials", n * k * exp / PROCESSORS, "s", f"{fmt.count(n * k)} of them, in addition to either floor"
-        ),
+        Value("exponentials", n * k * exp / PROCESSORS, "s", f"{fmt.count(n * k)} of them, beside either floor"),
         Value("bytes read", n * d / BITS, "bytes", "one bit an entry"),
     ]
 
