@@ -168,6 +168,9 @@ def test_goals_are_decided_by_the_worst_row_and_say_what_bounds_a_missed_one():
     assert bad.reached is False  # 10.8 on average, 3.9 at the least
     assert "D = 64" in bad.measured
     assert "the products alone take 83.2\u00a0ms" in bad.bound  # 2 · 10⁵ · 10 · 64 · 65 / 10¹¹ s
+    alone = msgspec.structs.replace(rows[0], single=rows[1].sides)
+    both = goals.gaussian(Table("gaussian", "", [], [alone]), RATES)[0].measured
+    assert both.endswith("one thread each: 12 times, least 12 times")
     assert goals.gaussian(Table("gaussian", "", [], [row("a", 9.9)]), RATES)[0].reached is False
     assert goals.gaussian(Table("gaussian", "", [], [row("a", 5.0, name=peers.MIXLE)]), RATES)[1].reached is None
     slow = Table("small", "", [], [row("fit", 3.0, unit="a fit")], [Value("a pass of a long run", 41e-6, "s")])
@@ -178,6 +181,16 @@ def test_goals_are_decided_by_the_worst_row_and_say_what_bounds_a_missed_one():
     assert [g.reached for g in goals.large(line, RATES)] == [True, False]
     assert all(g.reached is None for g in goals.goals([line], RATES, quick=True))
     assert len(goals.goals([], RATES, quick=False)) == 13
+
+
+def test_the_verdict_counts_goals_and_names_the_missed_in_a_few_words():
+    sentences = small_results().verdict
+    assert sentences[0] == (
+        "1 of 2 goals that were measured are reached. Missed: Gaussian mixture, at least 10 times faster than "
+        "scikit-learn (geometric mean), no row under 4: 6 times. Not measured: 11."
+    )
+    assert sentences[2].startswith("To the optimum where EM is slow")
+    assert small_results(quick=True).verdict == ["A quick run on small data: ratios are shown, and no goal is decided."]
 
 
 def test_the_bernoulli_floor_is_the_lower_of_the_two():

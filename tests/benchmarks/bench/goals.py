@@ -6,6 +6,7 @@ in a quick run, whose sizes are smaller, none is decided.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from statistics import geometric_mean
 
@@ -16,6 +17,7 @@ from bench.records import Goal, Row, Side, Table, Value
 from bench.tables.others import BITS
 from bench.tables.sampling import FUSED, PLAIN
 from bench.words import duration, times
+from emvsbayes.report import format as fmt
 
 MISSING = "not measured"
 
@@ -42,6 +44,8 @@ def gaussian(table: Table, rates: Sequence[Value]) -> list[Goal]:
     mean, (worst, least) = geometric_mean([ratio for _, ratio in ratios]), min(ratios, key=lambda pair: pair[1])
     reached = mean >= 10 and least >= 4
     measured = f"{times(mean)}; least {times(least)}, at D = {worst.sizes['D']}, K = {worst.sizes['K']}"
+    alone = [s.ratio.median for row in table.rows if (s := row.side(peers.SKLEARN, single=True)) and s.ratio]
+    measured += f"; one thread each: {times(geometric_mean(alone))}, least {times(min(alone))}" if alone else ""
     first = Goal(work, wanted, measured, reached, "" if reached else bound(worst, rates))
     mixle = next((r.side(peers.MIXLE) for r in table.rows if (r.sizes["D"], r.sizes["K"]) == (8, 8)), None)
     if mixle is None or mixle.ratio is None:
@@ -90,8 +94,8 @@ def bernoulli(table: Table, rates: Sequence[Value]) -> list[Goal]:
     )
     read = (table.value("bytes read") or 0.0) / floors.rate(rates, floors.MEMORY)
     why = (
-        f"Reading the bits takes {duration(read)} and bounds nothing; additions at the rate of np.add in the first "
-        "cache leave out loading the tables and moving the sums of a byte's halves, where the rest of a pass goes."
+        f"Reading the bits takes {duration(read)} and bounds nothing. Neither floor counts what feeds the additions or "
+        "products: loading tables and splitting sums, or unpacking bits and products with few columns."
     )
     return [first, Goal(work, wanted, measured, above <= 2.5, "" if above <= 2.5 else why)]
 
@@ -103,7 +107,9 @@ def kmeans(table: Table, rates: Sequence[Value]) -> list[Goal]:
     if not found:
         return [Goal(work, wanted, MISSING, None)]
     least, row, side = min(found, key=lambda item: item[0])
-    measured = f"{times(least)} faster at the least ({row.work}, {side.name})"
+    measured = f"their time is {times(least)} ours at the least ({row.work}, {side.name})"
+    alone = [s.ratio.median for row in table.rows for s in row.single[1:] if s.ratio]
+    measured += f"; one thread each: {times(min(alone))} at the least" if alone else ""
     n, d, k = (row.sizes[name] for name in "NDK")
     distances, ours = 2.0 * n * d * k / floors.rate(rates, floors.PRODUCTS), row.sides[0].time
     why = (
@@ -157,8 +163,8 @@ def _ratio(work: str, wanted: str, side: Side | None, least: float) -> Goal:
     if side is None or side.ratio is None:
         return Goal(work, wanted, (side.note if side else "") or MISSING, None)
     ratio = side.ratio
-    return Goal(work, wanted, f"{times(ratio.median)} (quartiles {times(ratio.low)}, {times(ratio.high)})",
-                ratio.median >= least)  # fmt: skip
+    measured = f"{times(ratio.median)} (quartiles {fmt.number(ratio.low, 3)} to {fmt.number(ratio.high, 3)})"
+    return Goal(work, wanted, measured, ratio.median >= least)
 
 
 def _below(work: str, wanted: str, value: float | None, most: float, why: str) -> Goal:
@@ -187,7 +193,7 @@ def verdict(found: Sequence[Goal], tables: Sequence[Table], quick: bool) -> list
         return ["A quick run on small data: ratios are shown, and no goal is decided."]
     sentences = [f"{len(decided) - len(missed)} of {len(decided)} goals that were measured are reached."]
     if missed:
-        words = (f"{g.work}: {g.measured}, where the goal is {g.goal}" for g in missed)
+        words = (f"{g.work.split(',')[0]}, {g.goal}: {headline(g)}" for g in missed)
         sentences[0] += f" Missed: {'; '.join(words)}."
     if open_:
         sentences[0] += f" Not measured: {len(open_)}."
@@ -195,6 +201,11 @@ def verdict(found: Sequence[Goal], tables: Sequence[Table], quick: bool) -> list
         goal = next((g for g in decided if g.work.startswith(beginning)), None)
         sentences += [f"{words}: {goal.measured}."] if goal else []
     return sentences
+
+
+def headline(goal: Goal) -> str:
+    """The number of a goal, without what explains it."""
+    return re.split(r"[;:(]", goal.measured)[0].strip()
 
 
 FIRST = {

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_info
 
 from bench.harness import PROCESSORS, on_threads, seconds
 from bench.records import Value
+from emvsbayes.report import format as fmt
 
 PACKAGES = ("emvsbayes", "numpy", "scipy", "numba", "pymc", "nutpie", "scikit-learn", "mixle", "stepmix")
 BUSY = "the machine was not idle"
@@ -74,7 +75,12 @@ def rates() -> list[Value]:
     """The best of several tries each, for a floor is what the machine can do."""
     with on_threads(PROCESSORS):
         products = [
-            Value(f"products, {np.dtype(kind).name}", product_rate(kind) / 1e9, "GFLOP/s", f"{PROCESSORS} threads")
+            Value(
+                f"products, {np.dtype(kind).name}",
+                product_rate(kind) / 1e9,
+                "GFLOP/s",
+                fmt.plural(PROCESSORS, "thread"),
+            )
             for kind in (np.float64, np.float32)
         ]
         bytes_read = read_rate() / 1e9
@@ -87,7 +93,7 @@ def rates() -> list[Value]:
     return [
         *products,
         alone,
-        Value("memory, read", bytes_read, "GB/s", f"{PROCESSORS} threads"),
+        Value("memory, read", bytes_read, "GB/s", fmt.plural(PROCESSORS, "thread")),
         Value("exp, in the first cache", exp * 1e9, "ns an element", "one thread"),
         Value("addition, in the first cache", add * 1e9, "ns an element", "one thread"),
     ]
