@@ -6,7 +6,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 OUT = reports
 ARGS =
 
-.PHONY: help report gallery sbc coverage test test-all lint clean
+.PHONY: help report gallery sbc coverage bench test test-all lint clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -24,6 +24,9 @@ sbc: $(VENV)/.installed-run ## simulation-based calibration of every PyMC twin, 
 coverage: $(VENV)/.installed-run ## how often intervals hold the truth, to reports/coverage/ (half an hour; goes on)
 	@$(BIN)/emvsbayes coverage --out $(OUT)/coverage $(ARGS)
 
+bench: $(VENV)/.installed-bench ## speed beside other packages, to reports/benchmarks/ (a quarter of an hour; ARGS=--quick)
+	@PYTHONPATH=tests/benchmarks $(BIN)/python -m bench --out $(OUT) $(ARGS)
+
 test: $(VENV)/.installed-test ## the tests that run no sampler (more pytest options: ARGS="-k coins -x")
 	$(BIN)/python -m pytest -m "not sampling" -n auto --dist loadfile $(ARGS)
 
@@ -39,7 +42,8 @@ clean: ## remove the environment and everything built, not the reports
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find emvsbayes tests -name __pycache__ -prune -exec rm -rf {} +
 
-# Stamps: one says that the package is installed, the other that its test extra is too.
+# Stamps: one says that the package is installed, the others that an extra is too. A peer of the benchmark that cannot be
+# installed is left out, and the page says so.
 
 $(VENV)/.installed-run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing, about a minute"
@@ -49,6 +53,12 @@ $(VENV)/.installed-run: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing with the tools for tests, about a minute"
 	@$(INSTALL) --editable '.[test]'
+	@touch $(VENV)/.installed-run $@
+
+$(VENV)/.installed-bench: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing with the peers of the benchmark, about a minute"
+	@$(INSTALL) --editable '.[bench]' || { $(INSTALL) --editable . && \
+	  for peer in scikit-learn mixle stepmix; do $(INSTALL) $$peer || echo "$$peer cannot be installed here"; done; }
 	@touch $(VENV)/.installed-run $@
 
 $(BIN)/python:

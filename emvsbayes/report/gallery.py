@@ -29,7 +29,7 @@ def render_gallery(entries: Iterable[tuple[str, Comparison]], checks: Iterable[t
     entries : pairs of a folder's name and the Comparison whose page is `<folder>/index.html`
         In the order in which the cards appear.
     checks : triples of a folder's name, a title and sentences
-        Pages that check the package itself on simulated data: calibration and coverage.
+        Pages on the package itself: calibration, coverage, speed.
 
     Returns
     -------

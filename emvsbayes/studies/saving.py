@@ -19,6 +19,7 @@ from emvsbayes.core.errors import InputError
 from emvsbayes.selection.record import Selection
 
 PAGE, RESULT, POSTERIOR, SELECTION = "index.html", "result.json", "posterior.nc", "selection.json"
+NUMBERS = "results.json"  # of a page that no command of the package makes
 CHECKS = {
     "sbc": ("Simulation-based calibration", Calibration),
     "coverage": ("Do the intervals hold the truth?", Coverage),
@@ -155,8 +156,18 @@ def render_result(path: Path) -> str:
     return render(read_result(path))
 
 
+class _Shown(msgspec.Struct):
+    """What the gallery needs of a page that was made elsewhere."""
+
+    title: str
+    verdict: list[str]
+
+
 def write_gallery(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
-    """index.html of a folder of reports: a card for each sub-folder with a result.json, studies first, then checks."""
+    """index.html of a folder of reports: a card for each sub-folder with a result.json, studies first, then checks.
+
+    A page that no command of the package makes, that of the benchmarks, has a results.json with a title and a verdict.
+    """
     from emvsbayes.report.gallery import render_gallery
 
     entries, checks = [], []
@@ -169,4 +180,11 @@ def write_gallery(folder: Path, say: Callable[[str], None] = lambda line: None) 
                 entries.append((path.parent.name, read_result(path)))
         except InputError as error:
             say(f"gallery: {path.parent.name} is left out: {error}")
+    for path in sorted(folder.glob(f"*/{NUMBERS}")):
+        try:
+            shown = msgspec.json.decode(path.read_bytes(), type=_Shown)
+        except msgspec.MsgspecError as error:
+            say(f"gallery: {path.parent.name} is left out: {error}")
+            continue
+        checks.append((path.parent.name, shown.title, shown.verdict))
     return write_text(render_gallery(entries, checks), folder / PAGE)
