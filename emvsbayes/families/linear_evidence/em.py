@@ -138,7 +138,7 @@ class LinearEvidence:
 
     def basis_functions(self, data: LinearData) -> Basis:
         """φ, its centres spread over the range in the settings, or over that of these data."""
-        limits = range_of(data.X, data.row_weights) if self.range is None else self.range
+        limits = self._limits(data)
         if len(limits) != data.X.shape[1]:
             raise InputError(
                 f"range must have a pair of numbers for each of the {data.X.shape[1]} input column(s); "
@@ -146,13 +146,17 @@ class LinearEvidence:
             )
         return basis_of(self.basis, self.intercept, self.degree, self.n_basis, self.width, limits)
 
+    def _limits(self, data: LinearData) -> Any:
+        """The range of each column of x: that of the settings, or of these data."""
+        return range_of(data.X, data.row_weights) if self.range is None else self.range
+
     def design(self, data: LinearData) -> Array:
         """Φ (N, M) of the training data."""
         return self.basis_functions(data).design(data.X)
 
     def spectrum(self, data: LinearData) -> Spectrum:
         """The decomposition of these data under this basis, made once."""
-        key = (self.basis, self.intercept, self.degree, self.n_basis, self.width, self.range)
+        key = (self.basis, self.intercept, self.degree, self.n_basis, self.width, self._limits(data))
         if key not in data.memory:
             data.memory[key] = spectrum(self.design(data), data.t, data.row_weights)
         return data.memory[key]

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numba
@@ -25,6 +25,10 @@ from emvsbayes.core.threads import using_threads
 REPEATS = 5
 AGREE = 1e-9  # nats per observation, by which the objectives of two sides may differ at the end
 MOST = numba.get_num_threads()  # that numba was started with
+PAUSE = (
+    0.1  # seconds before a call is timed: threads of BLAS and OpenMP spin on for a while, and would take a processor
+)
+# from whoever comes next
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -71,11 +75,12 @@ def quartiles(values: Sequence[float] | np.ndarray, scale: float = 1.0) -> Quart
 
 
 def interleave(works: Sequence[Callable[[], Any]], repeats: int) -> np.ndarray:
-    """Seconds (repeats, sides): each repeat runs every side once, and starts with the next one."""
+    """Seconds (repeats, sides): each repeat runs every side once, and starts with the next one; each rests before."""
     times = np.empty((repeats, len(works)))
     for repeat in range(repeats):
         for place in range(len(works)):
             side = (repeat + place) % len(works)
+            sleep(PAUSE)
             times[repeat, side] = seconds(works[side])
     return times
 
