@@ -25,6 +25,28 @@ class Free:
 
 
 @dataclass(frozen=True, slots=True)
+class Fused:
+    """A compiled log-likelihood with its gradient, from one pass over the data: what a sampler may use in its place.
+
+    Attributes
+    ----------
+    kernel : str
+        "module:function" of the compiled function: parameters and data in, (value, one gradient a parameter) out.
+    parameters : int
+        How many parameters it takes: the first ones that the PyMC model gives to its likelihood, in their order.
+    inputs : tuple of str
+        The data it takes, by the names of the PyMC model's `pm.Data`; `labels` are empty where none are known.
+    more : mapping
+        Of those inputs, the arrays that the PyMC model does not have.
+    """
+
+    kernel: str
+    parameters: int
+    inputs: tuple[str, ...]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Twin:
     """One model, two sides.
 
@@ -40,6 +62,9 @@ class Twin:
         "module:function" of the PyMC side, (family, data, prior, held) -> pm.Model.
     prior_on : mapping
         The quantity each field's prior is a density on: a mode depends on it.
+    fused : str, optional
+        "module:function" of the compiled likelihood for samplers, (family, data) -> Fused, or None for data that it
+        does not take.
     settings : mapping
         Names of the family's settings and the values they may take; the first is the default. `Free` where a setting
         is a number.
@@ -68,6 +93,7 @@ class Twin:
     prior: Any
     builder: str
     prior_on: Mapping[str, str]
+    fused: str | None = None
     settings: Mapping[str, tuple[str, ...] | Free] = field(default_factory=dict)
     distinct: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -83,5 +109,14 @@ class Twin:
 
     def build(self, family: Any, data: Any, prior: Any, held: Any) -> Any:
         """The same model with the same prior as a `pm.Model`; `held` are parameters for the fields held fixed."""
-        module, function = self.builder.split(":")
-        return getattr(import_module(module), function)(family, data, prior, held)
+        return named(self.builder)(family, data, prior, held)
+
+    def fused_likelihood(self, family: Any, data: Any) -> Fused | None:
+        """The compiled likelihood for these settings and data; None where there is none."""
+        return None if self.fused is None else named(self.fused)(family, data)
+
+
+def named(path: str) -> Any:
+    """What "module:function" names, imported on first use."""
+    module, function = path.split(":")
+    return getattr(import_module(module), function)

@@ -40,6 +40,7 @@ TWIN = Twin(
     params=BernoulliParams,
     prior=BernoulliPrior,
     builder="emvsbayes.families.bernoulli_mixture.bayes:build",
+    fused="emvsbayes.families.bernoulli_mixture.fused:fused",
     conjugate=ConjugateBernoulli,
     prior_on={"probs": "the probability of each entry", "weights": "the first K-1 weights"},
     shorthand={"weights": {"fixed": "weights", "free": ""}},

@@ -32,6 +32,7 @@ TWIN = Twin(
     params=CoinsParams,
     prior=CoinsPrior,
     builder="emvsbayes.families.coins.bayes:build",
+    fused="emvsbayes.families.coins.fused:fused",
     conjugate=ConjugateCoins,
     variants={"--e-step hard": "hard EM: every trial to its more probable coin"},
     prior_on={"probs": "the probability of heads", "weights": "the first K-1 weights"},

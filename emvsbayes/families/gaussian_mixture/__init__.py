@@ -61,6 +61,7 @@ TWIN = Twin(
     params=GaussianParams,
     prior=GaussianPrior,
     builder="emvsbayes.families.gaussian_mixture.bayes:build",
+    fused="emvsbayes.families.gaussian_mixture.fused:fused",
     conjugate=ConjugateGaussian,
     prior_on={
         "means": "the means, given the covariances",

@@ -1,0 +1,105 @@
+"""The mixture's log-likelihood and its gradient from one pass over the rows, compiled: what a sampler can use.
+
+Fisher's identity: with the statistics of the E-step at the same parameters,
+
+    ∇_θ ln p(X | θ) = ∇_θ' E[ln p(X, Z | θ') | X, θ] at θ' = θ
+    ∂/∂π_k = n_k / π_k,      ∂/∂μ_k = Σ_k⁻¹ f_k,      f_k = Σ_n m_nk (x_n - μ_k),   S_k = Σ_n m_nk (x_n - μ_k)(x_n - μ_k)ᵀ
+    Σ_k = L_k L_kᵀ:          ∂/∂L_k = tril(L_k⁻ᵀ (L_k⁻¹ S_k L_k⁻ᵀ - n_k I))
+    Σ_k = diag σ_k²:         ∂/∂σ_kd = (S_kd / σ_kd² - n_k) / σ_kd
+
+so that the E-step is the gradient: n, f and S are what EM collects anyway. The covariances come as the factors that the
+PyMC model (`bayes`) has at hand. Nothing is derived from that model, and a test holds the two equal.
+
+Source: Fisher (1925), Proc. Camb. Phil. Soc. 22, 700-725; Dempster, Laird and Rubin (1977), JRSS B 39, 1-38, eq. 2.13.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emvsbayes.core.checks import Array, Integers
+from emvsbayes.core.twin import Fused
+from emvsbayes.densities.gaussian import LOG_2PI
+from emvsbayes.densities.kernels.elementary import compiled
+from emvsbayes.densities.kernels.gaussian import sweep_matrices, sweep_variances
+from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianData
+
+HERE = "emvsbayes.families.gaussian_mixture.fused"
+
+
+def fused(family: Any, data: GaussianData) -> Fused:
+    """Which of the two functions below, by the structure of the covariances; it takes all data."""
+    layout = LAYOUTS.get(family.covariance)
+    matrices = layout is None or layout.matrices
+    return Fused(f"{HERE}:{'of_matrices' if matrices else 'of_variances'}", 3, ("X_data", "row_weights", "labels"))
+
+
+@compiled
+def of_matrices(
+    weights: Array, means: Array, roots: Array, X: Array, row_weights: Array, labels: Integers
+) -> tuple[float, Array, Array, Array]:
+    """ln p(X | θ) and its derivatives by weights (K,), means (K, D) and lower factors L (K, D, D)."""
+    k_all, d = means.shape
+    inverses, constants = np.zeros((k_all, d, d)), np.empty(k_all)
+    for k in range(k_all):
+        lower, inverse = roots[k], inverses[k]
+        constants[k] = np.log(weights[k]) - 0.5 * d * LOG_2PI
+        for i in range(d):
+            constants[k] -= np.log(lower[i, i])
+            inverse[i, i] = 1 / lower[i, i]
+            for j in range(i):
+                rest = 0.0
+                for m in range(j, i):
+                    rest += lower[i, m] * inverse[m, j]
+                inverse[i, j] = -rest / lower[i, i]
+    n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d, d))
+    value = sweep_matrices(X, row_weights, labels, constants, means, inverses, means, 0, len(X), n, first, second)
+    by_weights, by_means, by_roots = np.empty(k_all), np.zeros((k_all, d)), np.zeros((k_all, d, d))
+    half, inner, white = np.empty((d, d)), np.empty((d, d)), np.empty(d)
+    for k in range(k_all):
+        inverse = inverses[k]
+        by_weights[k] = n[k] / weights[k]
+        for i in range(d):  # L⁻¹ f, L⁻¹ S
+            white[i] = 0.0
+            for m in range(i + 1):
+                white[i] += inverse[i, m] * first[k, m]
+            for j in range(d):
+                half[i, j] = 0.0
+                for m in range(i + 1):
+                    half[i, j] += inverse[i, m] * second[k, m, j]
+        for i in range(d):  # L⁻¹ S L⁻ᵀ - n I
+            for j in range(d):
+                inner[i, j] = -n[k] if i == j else 0.0
+                for m in range(j + 1):
+                    inner[i, j] += half[i, m] * inverse[j, m]
+        for i in range(d):  # L⁻ᵀ of both
+            for m in range(i, d):
+                by_means[k, i] += inverse[m, i] * white[m]
+                for j in range(i + 1):
+                    by_roots[k, i, j] += inverse[m, i] * inner[m, j]
+    return value, by_weights, by_means, by_roots
+
+
+@compiled
+def of_variances(
+    weights: Array, means: Array, sigmas: Array, X: Array, row_weights: Array, labels: Integers
+) -> tuple[float, Array, Array, Array]:
+    """ln p(X | θ) and its derivatives by weights (K,), means and standard deviations (K, D)."""
+    k_all, d = means.shape
+    constants, precisions = np.empty(k_all), np.empty((k_all, d))
+    for k in range(k_all):
+        constants[k] = np.log(weights[k]) - 0.5 * d * LOG_2PI
+        for a in range(d):
+            constants[k] -= np.log(sigmas[k, a])
+            precisions[k, a] = 1 / (sigmas[k, a] * sigmas[k, a])
+    n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d))
+    value = sweep_variances(X, row_weights, labels, constants, means, precisions, means, 0, len(X), n, first, second)
+    by_weights, by_means, by_sigmas = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d))
+    for k in range(k_all):
+        by_weights[k] = n[k] / weights[k]
+        for a in range(d):
+            by_means[k, a] = first[k, a] * precisions[k, a]
+            by_sigmas[k, a] = (second[k, a] * precisions[k, a] - n[k]) / sigmas[k, a]
+    return value, by_weights, by_means, by_sigmas
