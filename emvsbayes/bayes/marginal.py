@@ -90,7 +90,9 @@ def _compiled(op: MarginalLikelihood, node: Apply, **kwargs: Any) -> tuple[Any, 
     )
     scope = {"kernel": kernel, "shown": shown, "contiguous": np.ascontiguousarray, "asarray": np.asarray}
     exec(source, scope)
-    return numba_njit(scope["marginal_likelihood"]), f"emvsbayes {op} {len(kinds)} {_texts(op.kernel.split(':')[0])}"
+    return numba_njit(scope["marginal_likelihood"]), hashlib.sha256(
+        (source + op.kernel + _texts(op.kernel.split(":")[0])).encode()
+    ).hexdigest()
 
 
 @cache

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True, slots=True)
 class Free:
@@ -47,6 +49,33 @@ class Fused:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A posterior density on free coordinates with its gradient, compiled whole: what a sampler climbs.
+
+    Attributes
+    ----------
+    density, values : str
+        "module:function" of the functions called by address (`densities.kernels.calls`): the density and its gradient,
+        and the free fields at a point.
+    arrays : tuple of arrays
+        Data, prior and held fields, as the functions take them.
+    size : int
+        Free coordinates, in the order of the PyMC model's own.
+    fields : mapping
+        Shapes of the free fields, in their order.
+    """
+
+    density: str
+    values: str
+    arrays: tuple[Any, ...]
+    size: int
+    fields: Mapping[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arrays", tuple(np.ascontiguousarray(array) for array in self.arrays))
+
+
+@dataclass(frozen=True, slots=True)
 class Twin:
     """One model, two sides.
 
@@ -64,6 +93,9 @@ class Twin:
         The quantity each field's prior is a density on: a mode depends on it.
     fused : str, optional
         "module:function" of the compiled likelihood for samplers, (family, data) -> Fused, or None for data that it
+        does not take.
+    target : str, optional
+        "module:function" of the compiled posterior, (family, data, prior, held) -> Target, or None for data that it
         does not take.
     settings : mapping
         Names of the family's settings and the values they may take; the first is the default. `Free` where a setting
@@ -94,6 +126,7 @@ class Twin:
     builder: str
     prior_on: Mapping[str, str]
     fused: str | None = None
+    target: str | None = None
     settings: Mapping[str, tuple[str, ...] | Free] = field(default_factory=dict)
     distinct: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -114,6 +147,10 @@ class Twin:
     def fused_likelihood(self, family: Any, data: Any) -> Fused | None:
         """The compiled likelihood for these settings and data; None where there is none."""
         return None if self.fused is None else named(self.fused)(family, data)
+
+    def compiled_target(self, family: Any, data: Any, prior: Any, held: Any) -> Target | None:
+        """The compiled posterior for these settings, data and prior; None where there is none."""
+        return None if self.target is None else named(self.target)(family, data, prior, held)
 
 
 def named(path: str) -> Any:

@@ -41,6 +41,7 @@ TWIN = Twin(
     prior=BernoulliPrior,
     builder="emvsbayes.families.bernoulli_mixture.bayes:build",
     fused="emvsbayes.families.bernoulli_mixture.fused:fused",
+    target="emvsbayes.families.bernoulli_mixture.target:target",
     conjugate=ConjugateBernoulli,
     prior_on={"probs": "the probability of each entry", "weights": "the first K-1 weights"},
     shorthand={"weights": {"fixed": "weights", "free": ""}},

@@ -33,6 +33,7 @@ TWIN = Twin(
     prior=CoinsPrior,
     builder="emvsbayes.families.coins.bayes:build",
     fused="emvsbayes.families.coins.fused:fused",
+    target="emvsbayes.families.coins.target:target",
     conjugate=ConjugateCoins,
     variants={"--e-step hard": "hard EM: every trial to its more probable coin"},
     prior_on={"probs": "the probability of heads", "weights": "the first K-1 weights"},

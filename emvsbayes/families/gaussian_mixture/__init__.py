@@ -62,6 +62,7 @@ TWIN = Twin(
     prior=GaussianPrior,
     builder="emvsbayes.families.gaussian_mixture.bayes:build",
     fused="emvsbayes.families.gaussian_mixture.fused:fused",
+    target="emvsbayes.families.gaussian_mixture.target:target",
     conjugate=ConjugateGaussian,
     prior_on={
         "means": "the means, given the covariances",

@@ -3,7 +3,8 @@
 Fisher's identity: with the statistics of the E-step at the same parameters,
 
     ∇_θ ln p(X | θ) = ∇_θ' E[ln p(X, Z | θ') | X, θ] at θ' = θ
-    ∂/∂π_k = n_k / π_k,      ∂/∂μ_k = Σ_k⁻¹ f_k,      f_k = Σ_n m_nk (x_n - μ_k),   S_k = Σ_n m_nk (x_n - μ_k)(x_n - μ_k)ᵀ
+    f_k = Σ_n m_nk (x_n - μ_k),   S_k = Σ_n m_nk (x_n - μ_k)(x_n - μ_k)ᵀ,   masses m_nk, n_k = Σ_n m_nk
+    ∂/∂π_k = n_k / π_k,      ∂/∂μ_k = Σ_k⁻¹ f_k
     Σ_k = L_k L_kᵀ:          ∂/∂L_k = tril(L_k⁻ᵀ (L_k⁻¹ S_k L_k⁻ᵀ - n_k I))
     Σ_k = diag σ_k²:         ∂/∂σ_kd = (S_kd / σ_kd² - n_k) / σ_kd
 
@@ -22,6 +23,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Fused
 from emvsbayes.densities.gaussian import LOG_2PI
+from emvsbayes.densities.kernels.coordinates import inverse_lower, root_gradient, solve_twice
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_matrices, sweep_variances
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, GaussianData
@@ -44,41 +46,14 @@ def of_matrices(
     k_all, d = means.shape
     inverses, constants = np.zeros((k_all, d, d)), np.empty(k_all)
     for k in range(k_all):
-        lower, inverse = roots[k], inverses[k]
-        constants[k] = np.log(weights[k]) - 0.5 * d * LOG_2PI
-        for i in range(d):
-            constants[k] -= np.log(lower[i, i])
-            inverse[i, i] = 1 / lower[i, i]
-            for j in range(i):
-                rest = 0.0
-                for m in range(j, i):
-                    rest += lower[i, m] * inverse[m, j]
-                inverse[i, j] = -rest / lower[i, i]
+        constants[k] = np.log(weights[k]) - 0.5 * d * LOG_2PI - inverse_lower(roots[k], inverses[k])
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d, d))
     value = sweep_matrices(X, row_weights, labels, constants, means, inverses, means, 0, len(X), n, first, second)
-    by_weights, by_means, by_roots = np.empty(k_all), np.zeros((k_all, d)), np.zeros((k_all, d, d))
-    half, inner, white = np.empty((d, d)), np.empty((d, d)), np.empty(d)
+    by_weights, by_means, by_roots = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d, d))
     for k in range(k_all):
-        inverse = inverses[k]
         by_weights[k] = n[k] / weights[k]
-        for i in range(d):  # L⁻¹ f, L⁻¹ S
-            white[i] = 0.0
-            for m in range(i + 1):
-                white[i] += inverse[i, m] * first[k, m]
-            for j in range(d):
-                half[i, j] = 0.0
-                for m in range(i + 1):
-                    half[i, j] += inverse[i, m] * second[k, m, j]
-        for i in range(d):  # L⁻¹ S L⁻ᵀ - n I
-            for j in range(d):
-                inner[i, j] = -n[k] if i == j else 0.0
-                for m in range(j + 1):
-                    inner[i, j] += half[i, m] * inverse[j, m]
-        for i in range(d):  # L⁻ᵀ of both
-            for m in range(i, d):
-                by_means[k, i] += inverse[m, i] * white[m]
-                for j in range(i + 1):
-                    by_roots[k, i, j] += inverse[m, i] * inner[m, j]
+        solve_twice(inverses[k], first[k], by_means[k])
+        root_gradient(inverses[k], n[k], second[k], by_roots[k])
     return value, by_weights, by_means, by_roots
 
 

@@ -72,6 +72,7 @@ TWIN = Twin(
     prior=KMeansPrior,
     builder="emvsbayes.families.kmeans.bayes:build",
     fused="emvsbayes.families.kmeans.fused:fused",
+    target="emvsbayes.families.kmeans.target:target",
     variants={
         "--set method=online": "online: one row at a time, centres as running means",
         "--set method=medoids": "K-medoids: prototypes are rows, any dissimilarity; J only, no density and no twin",

@@ -1,0 +1,83 @@
+"""Compiled functions that are called by address: how their arrays reach them.
+
+A sampler written in another language calls a C function with a point, room for a gradient, and one pointer of ours. It
+points to four words for every array: its address and its shape. What is compiled so knows no shape, no prior and no
+data, only their number of axes, and is read from numba's cache by every later process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numba import carray, cfunc, types
+
+from emvsbayes.core.checks import Array, Integers
+from emvsbayes.densities.kernels.elementary import compiled
+from emvsbayes.densities.kernels.views import pointer
+
+WORDS = 4  # an array
+MOST = 16  # arrays
+NUMBERS = types.CPointer(types.double)
+ADDRESSES = types.CPointer(types.int64)
+NOT_FINITE_GRADIENT, NOT_FINITE = 3, 4  # what nutpie's own functions return: a point that it then leaves
+
+
+def words_of(arrays: Sequence[np.ndarray]) -> Integers:
+    """The words of C-contiguous arrays of at most three axes; they must outlive the words."""
+    words = np.zeros((MOST, WORDS), dtype=np.int64)
+    for row, array in zip(words, arrays, strict=False):
+        assert array.flags.c_contiguous
+        row[0] = array.ctypes.data
+        row[1 : 1 + array.ndim] = array.shape
+    return words
+
+
+@compiled
+def vector(words: Integers, i: int) -> Array:
+    """Array i, (n,)."""
+    return carray(pointer(words[i, 0]), (words[i, 1],), np.float64)
+
+
+@compiled
+def matrix(words: Integers, i: int) -> Array:
+    """Array i, (n, m)."""
+    return carray(pointer(words[i, 0]), (words[i, 1], words[i, 2]), np.float64)
+
+
+@compiled
+def cube(words: Integers, i: int) -> Array:
+    """Array i, (n, m, l)."""
+    return carray(pointer(words[i, 0]), (words[i, 1], words[i, 2], words[i, 3]), np.float64)
+
+
+@compiled
+def integers(words: Integers, i: int) -> Integers:
+    """Array i, (n,)."""
+    return carray(pointer(words[i, 0]), (words[i, 1],), np.int64)
+
+
+@compiled
+def octets(words: Integers, i: int) -> np.ndarray:
+    """Array i, (n, m), one byte an entry."""
+    return carray(pointer(words[i, 0]), (words[i, 1], words[i, 2]), np.uint8)
+
+
+@compiled
+def outcome(value: float, gradient: Array) -> int:
+    """0, or why this is no point to be at."""
+    for entry in gradient:
+        if not np.isfinite(entry):
+            return NOT_FINITE_GRADIENT
+    return 0 if np.isfinite(value) else NOT_FINITE
+
+
+def density_by_address(function: Callable[..., int]) -> Any:
+    """(size, point, room for a gradient, room for a value, words) -> 0 or a code; compiled, or read from the cache."""
+    return cfunc(types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, ADDRESSES), cache=True)(function)
+
+
+def values_by_address(function: Callable[..., int]) -> Any:
+    """(size, size of the result, point, room for the result, words) -> 0."""
+    return cfunc(types.int64(types.uint64, types.uint64, NUMBERS, NUMBERS, ADDRESSES), cache=True)(function)
