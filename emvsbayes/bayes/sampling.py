@@ -160,7 +160,7 @@ def chosen_likelihood(problem: Problem, prior: Any, likelihood: str, seed: int) 
         return "fused"
     if likelihood == "fused":
         raise InputError(
-            f"{problem.family.name} has no fused likelihood for these settings and data; use likelihood='plain' or 'auto'."
+            f"{problem.family.name} has no fused likelihood for these data; use likelihood='plain' or 'auto'."
         )
     return "plain"
 

@@ -41,16 +41,19 @@ def shared_arrays(prior: Any, weights: Array, probs: Array, fixed: Set[str]) -> 
 @compiled
 def place(x: Array, words: Integers, log_weights: Array, log_p: Array, log_q: Array) -> int:
     """ln π (K,), ln p and ln(1 - p) (K, D), free or held; returns where the log odds begin."""
-    flags = integers(words, FLAGS)
+    flags = integers(words[FLAGS])
     at = len(log_weights) - 1 if flags[0] else 0
     if flags[0]:
         free.simplex(x[:at], log_weights)
-    else:
-        log_weights[:] = np.log(vector(words, WEIGHTS))
     if flags[1]:
         free.log_odds(x[at:], log_p, log_q)
-    else:
-        log_p[:], log_q[:] = np.log(matrix(words, PROBS)), np.log1p(-matrix(words, PROBS))
+    for k in range(len(log_weights)):
+        if not flags[0]:
+            log_weights[k] = np.log(vector(words[WEIGHTS])[k])
+        if not flags[1]:
+            for i in range(log_p.shape[1]):
+                p = matrix(words[PROBS])[k, i]
+                log_p[k, i], log_q[k, i] = np.log(p), np.log1p(-p)
     return at
 
 
@@ -60,23 +63,24 @@ def prior_part(
     gradient: Array,
 ) -> float:  # fmt: skip
     """Prior and Jacobians, with constants; the whole gradient, from the counts of the data."""
-    flags, value = integers(words, FLAGS), vector(words, CONSTANT)[0]
+    flags, value = integers(words[FLAGS]), vector(words[CONSTANT])[0]
     if flags[0]:
-        value += free.simplex_density(log_weights, n, vector(words, ALPHA), gradient[:at])
+        value += free.simplex_density(log_weights, n, vector(words[ALPHA]), gradient[:at])
     if flags[1]:
-        value += free.rate_density(log_p, log_q, ones, zeros, matrix(words, A), matrix(words, B), gradient[at:])
+        value += free.rate_density(log_p, log_q, ones, zeros, matrix(words[A]), matrix(words[B]), gradient[at:])
     return value
 
 
 @compiled
 def values(x: Array, out: Array, words: Integers) -> None:
     """The free fields of θ, one after the other."""
-    probs = matrix(words, PROBS)
+    probs = matrix(words[PROBS])
     log_weights, log_p, log_q = np.empty(len(probs)), np.empty_like(probs), np.empty_like(probs)
     place(x, words, log_weights, log_p, log_q)
-    flags, at = integers(words, FLAGS), 0
-    if flags[0]:
-        at = len(probs)
-        out[:at] = np.exp(log_weights)
-    if flags[1]:
-        out[at:] = np.exp(log_p).ravel()
+    flags, (k_all, d) = integers(words[FLAGS]), probs.shape
+    at = k_all if flags[0] else 0
+    for k in range(k_all):
+        if flags[0]:
+            out[k] = np.exp(log_weights[k])
+        for i in range(d if flags[1] else 0):
+            out[at + k * d + i] = np.exp(log_p[k, i])

@@ -21,6 +21,7 @@ WORDS = 4  # an array
 MOST = 16  # arrays
 NUMBERS = types.CPointer(types.double)
 ADDRESSES = types.CPointer(types.int64)
+FIRST = np.int64(0)  # a row number; a bare 0 would be a type of its own to numba, and the kernel compiled once more
 NOT_FINITE_GRADIENT, NOT_FINITE = 3, 4  # what nutpie's own functions return: a point that it then leaves
 
 
@@ -35,33 +36,33 @@ def words_of(arrays: Sequence[np.ndarray]) -> Integers:
 
 
 @compiled
-def vector(words: Integers, i: int) -> Array:
-    """Array i, (n,)."""
-    return carray(pointer(words[i, 0]), (words[i, 1],), np.float64)
+def vector(row: Integers) -> Array:
+    """The array of a row of words, (n,)."""
+    return carray(pointer(row[0]), (row[1],), np.float64)
 
 
 @compiled
-def matrix(words: Integers, i: int) -> Array:
-    """Array i, (n, m)."""
-    return carray(pointer(words[i, 0]), (words[i, 1], words[i, 2]), np.float64)
+def matrix(row: Integers) -> Array:
+    """The array of a row of words, (n, m)."""
+    return carray(pointer(row[0]), (row[1], row[2]), np.float64)
 
 
 @compiled
-def cube(words: Integers, i: int) -> Array:
-    """Array i, (n, m, l)."""
-    return carray(pointer(words[i, 0]), (words[i, 1], words[i, 2], words[i, 3]), np.float64)
+def cube(row: Integers) -> Array:
+    """The array of a row of words, (n, m, l)."""
+    return carray(pointer(row[0]), (row[1], row[2], row[3]), np.float64)
 
 
 @compiled
-def integers(words: Integers, i: int) -> Integers:
-    """Array i, (n,)."""
-    return carray(pointer(words[i, 0]), (words[i, 1],), np.int64)
+def integers(row: Integers) -> Integers:
+    """The array of a row of words, (n,)."""
+    return carray(pointer(row[0]), (row[1],), np.int64)
 
 
 @compiled
-def octets(words: Integers, i: int) -> np.ndarray:
-    """Array i, (n, m), one byte an entry."""
-    return carray(pointer(words[i, 0]), (words[i, 1], words[i, 2]), np.uint8)
+def octets(row: Integers) -> np.ndarray:
+    """The array of a row of words, (n, m), one byte an entry."""
+    return carray(pointer(row[0]), (row[1], row[2]), np.uint8)
 
 
 @compiled

@@ -18,6 +18,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Fused
 from emvsbayes.densities.kernels.bernoulli import sweep_bits, tables
+from emvsbayes.densities.kernels.calls import FIRST
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData
 
@@ -42,7 +43,7 @@ def of_bits(
     zero_tables = tables(log_q, nothing, zeros.shape[0])
     n, of_ones, of_zeros = np.zeros(len(weights)), np.zeros_like(probs), np.zeros_like(probs)
     value = sweep_bits(
-        ones, zeros, row_weights, labels, np.log(weights), one_tables, zero_tables, 0, len(row_weights),
+        ones, zeros, row_weights, labels, np.log(weights), one_tables, zero_tables, FIRST, len(row_weights),
         n, of_ones, of_zeros,
     )  # fmt: skip
     return value, n / weights, of_ones / probs - of_zeros / (1 - probs)

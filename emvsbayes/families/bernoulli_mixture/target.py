@@ -18,7 +18,7 @@ from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities import rate_targets as shared
 from emvsbayes.densities.kernels.bernoulli import sweep_bits, tables
-from emvsbayes.densities.kernels.calls import integers, matrix, octets, outcome, vector
+from emvsbayes.densities.kernels.calls import FIRST, integers, matrix, octets, outcome, vector
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams, BernoulliPrior
 
@@ -44,10 +44,10 @@ def target(family: Any, data: BernoulliData, prior: BernoulliPrior, held: Bernou
 @compiled
 def density(x: Array, gradient: Array, words: Integers) -> float:
     """The density and its gradient, (P,)."""
-    k_all, d = matrix(words, shared.PROBS).shape
+    k_all, d = matrix(words[shared.PROBS]).shape
     log_weights, log_p, log_q = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d))
     at = shared.place(x, words, log_weights, log_p, log_q)
-    ones, zeros, nothing = octets(words, ONES), octets(words, ZEROS), np.zeros((k_all, d))
+    ones, zeros, nothing = octets(words[ONES]), octets(words[ZEROS]), np.zeros((k_all, d))
     missing = zeros.shape[0] > 0
     one_tables = tables(log_p, nothing if missing else log_q, ones.shape[0])
     zero_tables = tables(log_q, nothing, zeros.shape[0])
@@ -55,11 +55,11 @@ def density(x: Array, gradient: Array, words: Integers) -> float:
         np.zeros(k_all),
         np.zeros((k_all, d)),
         np.zeros((k_all, d)),
-        vector(words, ROW_WEIGHTS),
+        vector(words[ROW_WEIGHTS]),
     )
     value = sweep_bits(
-        ones, zeros, row_weights, integers(words, LABELS), log_weights, one_tables, zero_tables, 0, len(row_weights),
-        n, of_ones, of_zeros,
+        ones, zeros, row_weights, integers(words[LABELS]), log_weights, one_tables, zero_tables,
+        FIRST, len(row_weights), n, of_ones, of_zeros,
     )  # fmt: skip
     return value + shared.prior_part(at, words, log_weights, log_p, log_q, n, of_ones, of_zeros, gradient)
 

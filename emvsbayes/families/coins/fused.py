@@ -17,6 +17,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Fused
 from emvsbayes.densities.kernels.binomial import sweep
+from emvsbayes.densities.kernels.calls import FIRST
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.families.coins.records import CoinsData
 
@@ -35,7 +36,7 @@ def of_counts(
     k_all = len(weights)
     n, of_heads, of_tails = np.zeros(k_all), np.zeros(k_all), np.zeros(k_all)
     value = sweep(
-        heads, tosses, base, row_weights, labels, np.log(weights), np.log(probs), np.log1p(-probs), 0, len(heads),
+        heads, tosses, base, row_weights, labels, np.log(weights), np.log(probs), np.log1p(-probs), FIRST, len(heads),
         n, of_heads, of_tails,
     )  # fmt: skip
     return value, n / weights, of_heads / probs - of_tails / (1 - probs)

@@ -17,7 +17,7 @@ from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities import rate_targets as shared
 from emvsbayes.densities.kernels.binomial import sweep
-from emvsbayes.densities.kernels.calls import integers, matrix, outcome, vector
+from emvsbayes.densities.kernels.calls import FIRST, integers, matrix, outcome, vector
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.families.coins.records import CoinsData, CoinsParams, CoinsPrior
 
@@ -38,13 +38,13 @@ def target(family: Any, data: CoinsData, prior: CoinsPrior, held: CoinsParams) -
 @compiled
 def density(x: Array, gradient: Array, words: Integers) -> float:
     """The density and its gradient, (P,)."""
-    k_all = len(matrix(words, shared.PROBS))
+    k_all = len(matrix(words[shared.PROBS]))
     log_weights, log_p, log_q = np.empty(k_all), np.empty((k_all, 1)), np.empty((k_all, 1))
     at = shared.place(x, words, log_weights, log_p, log_q)
-    n, heads, tails, trials = np.zeros(k_all), np.zeros((k_all, 1)), np.zeros((k_all, 1)), vector(words, HEADS)
+    n, heads, tails, trials = np.zeros(k_all), np.zeros((k_all, 1)), np.zeros((k_all, 1)), vector(words[HEADS])
     value = sweep(
-        trials, vector(words, TOSSES), vector(words, BASE), vector(words, ROW_WEIGHTS), integers(words, LABELS),
-        log_weights, log_p[:, 0].copy(), log_q[:, 0].copy(), 0, len(trials), n, heads.ravel(), tails.ravel(),
+        trials, vector(words[TOSSES]), vector(words[BASE]), vector(words[ROW_WEIGHTS]), integers(words[LABELS]),
+        log_weights, log_p[:, 0].copy(), log_q[:, 0].copy(), FIRST, len(trials), n, heads.ravel(), tails.ravel(),
     )  # fmt: skip
     return value + shared.prior_part(at, words, log_weights, log_p, log_q, n, heads, tails, gradient)
 

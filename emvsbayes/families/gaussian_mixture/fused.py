@@ -23,6 +23,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Fused
 from emvsbayes.densities.gaussian import LOG_2PI
+from emvsbayes.densities.kernels.calls import FIRST
 from emvsbayes.densities.kernels.coordinates import inverse_lower, root_gradient, solve_twice
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_matrices, sweep_variances
@@ -48,7 +49,7 @@ def of_matrices(
     for k in range(k_all):
         constants[k] = np.log(weights[k]) - 0.5 * d * LOG_2PI - inverse_lower(roots[k], inverses[k])
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d, d))
-    value = sweep_matrices(X, row_weights, labels, constants, means, inverses, means, 0, len(X), n, first, second)
+    value = sweep_matrices(X, row_weights, labels, constants, means, inverses, means, FIRST, len(X), n, first, second)
     by_weights, by_means, by_roots = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d, d))
     for k in range(k_all):
         by_weights[k] = n[k] / weights[k]
@@ -70,7 +71,9 @@ def of_variances(
             constants[k] -= np.log(sigmas[k, a])
             precisions[k, a] = 1 / (sigmas[k, a] * sigmas[k, a])
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d))
-    value = sweep_variances(X, row_weights, labels, constants, means, precisions, means, 0, len(X), n, first, second)
+    value = sweep_variances(
+        X, row_weights, labels, constants, means, precisions, means, FIRST, len(X), n, first, second
+    )
     by_weights, by_means, by_sigmas = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d))
     for k in range(k_all):
         by_weights[k] = n[k] / weights[k]

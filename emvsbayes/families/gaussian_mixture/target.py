@@ -26,7 +26,7 @@ from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities.gaussian import LOG_2PI
 from emvsbayes.densities.kernels import coordinates as free
-from emvsbayes.densities.kernels.calls import cube, integers, matrix, outcome, vector
+from emvsbayes.densities.kernels.calls import FIRST, cube, integers, matrix, outcome, vector
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_matrices, sweep_variances
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, MCLUST, GaussianData, GaussianParams, GaussianPrior
@@ -92,47 +92,52 @@ def target(family: Any, data: GaussianData, prior: GaussianPrior, held: Gaussian
 @compiled
 def place(x: Array, words: Integers, log_weights: Array, means: Array) -> int:
     """ln π and μ, free or held; returns where the coordinates of the covariances begin."""
-    flags, (k_all, d) = integers(words, FLAGS), means.shape
+    flags, (k_all, d) = integers(words[FLAGS]), means.shape
     at = k_all - 1 if flags[FREE_WEIGHTS] else 0
     if flags[FREE_WEIGHTS]:
         free.simplex(x[:at], log_weights)
-    else:
-        log_weights[:] = np.log(vector(words, WEIGHTS))
-    means[:] = x[len(x) - k_all * d :].reshape(k_all, d) if flags[FREE_MEANS] else matrix(words, MEANS)
+    begin = len(x) - k_all * d
+    for k in range(k_all):
+        if not flags[FREE_WEIGHTS]:
+            log_weights[k] = np.log(vector(words[WEIGHTS])[k])
+        for a in range(d):
+            means[k, a] = x[begin + k * d + a] if flags[FREE_MEANS] else matrix(words[MEANS])[k, a]
     return at
 
 
 @compiled
 def place_roots(x: Array, words: Integers, roots: Array) -> None:
     """L_k (K, D, D) from x, which begins at their coordinates, or held."""
-    flags, (k_all, d, _) = integers(words, FLAGS), roots.shape
-    if not flags[FREE_COVARIANCES]:
-        roots[:] = cube(words, SPREAD)
-        return
+    flags, (k_all, d, _) = integers(words[FLAGS]), roots.shape
     size = d * (d + 1) // 2
     for k in range(k_all):
         j = 0 if flags[SHARED] else k
-        free.log_cholesky(x[j * size : (j + 1) * size], roots[k])
+        if flags[FREE_COVARIANCES]:
+            free.log_cholesky(x[j * size : (j + 1) * size], roots[k])
+        else:
+            for i in range(d):
+                for m in range(d):
+                    roots[k, i, m] = cube(words[SPREAD])[k, i, m]
 
 
 @compiled
 def place_variances(x: Array, words: Integers, variances: Array) -> None:
     """σ²_kd (K, D) likewise."""
-    flags, (k_all, d) = integers(words, FLAGS), variances.shape
+    flags, (k_all, d) = integers(words[FLAGS]), variances.shape
     width = 1 if flags[ROUND] else d
     for k in range(k_all):
         for a in range(d):
             if flags[FREE_COVARIANCES]:
                 variances[k, a] = np.exp(x[(0 if flags[SHARED] else k) * width + (0 if flags[ROUND] else a)])
             else:
-                variances[k, a] = matrix(words, SPREAD)[k, a] ** 2
+                variances[k, a] = matrix(words[SPREAD])[k, a] ** 2
 
 
 @compiled
 def density_of_matrices(x: Array, gradient: Array, words: Integers) -> float:
     """The density and its gradient, (P,) each."""
-    k_all, d = matrix(words, MEANS).shape
-    flags, numbers, location = integers(words, FLAGS), vector(words, NUMBERS), matrix(words, LOCATION)
+    k_all, d = matrix(words[MEANS]).shape
+    flags, numbers, location = integers(words[FLAGS]), vector(words[NUMBERS]), matrix(words[LOCATION])
     log_weights, means, roots = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d, d))
     at = place(x, words, log_weights, means)
     place_roots(x[at:], words, roots)
@@ -141,23 +146,27 @@ def density_of_matrices(x: Array, gradient: Array, words: Integers) -> float:
         half_log_det[k] = free.inverse_lower(roots[k], inverses[k])
         constants[k] = log_weights[k] - 0.5 * d * LOG_2PI - half_log_det[k]
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d, d))
-    rows = matrix(words, X)
+    rows = matrix(words[X])
     value = numbers[CONSTANT] + sweep_matrices(
-        rows, vector(words, ROW_WEIGHTS), integers(words, LABELS), constants, means, inverses, means, 0, len(rows),
-        n, first, second,
+        rows, vector(words[ROW_WEIGHTS]), integers(words[LABELS]), constants, means, inverses, means,
+        FIRST, len(rows), n, first, second,
     )  # fmt: skip
-    gradient[:] = 0.0
+    for i in range(len(x)):
+        gradient[i] = 0.0
     if flags[FREE_WEIGHTS]:
-        value += free.simplex_density(log_weights, n, vector(words, ALPHA), gradient[:at])
-    scale, size, by_root, white = matrix(words, SCALE), d * (d + 1) // 2, np.empty((d, d)), np.empty(d)
+        value += free.simplex_density(log_weights, n, vector(words[ALPHA]), gradient[:at])
+    scale, size, by_root = matrix(words[SCALE]), d * (d + 1) // 2, np.empty((d, d))
+    delta, white = np.empty(d), np.empty(d)
     for k in range(k_all):
         inverse, moment, count = inverses[k], second[k], n[k]
         if flags[FREE_MEANS]:
-            delta = location[k] - means[k]
+            for i in range(d):
+                delta[i] = location[k, i] - means[k, i]
             free.solve_twice(inverse, delta, white)
-            value -= 0.5 * numbers[STRENGTH] * (delta * white).sum() + half_log_det[k]
+            value -= half_log_det[k]
             count += 1
             for i in range(d):
+                value -= 0.5 * numbers[STRENGTH] * delta[i] * white[i]
                 first[k, i] += numbers[STRENGTH] * delta[i]
                 for j in range(d):
                     moment[i, j] += numbers[STRENGTH] * delta[i] * delta[j]
@@ -183,24 +192,28 @@ def density_of_matrices(x: Array, gradient: Array, words: Integers) -> float:
 @compiled
 def density_of_variances(x: Array, gradient: Array, words: Integers) -> float:
     """The same for axis-aligned covariances."""
-    k_all, d = matrix(words, MEANS).shape
-    flags, numbers, location = integers(words, FLAGS), vector(words, NUMBERS), matrix(words, LOCATION)
+    k_all, d = matrix(words[MEANS]).shape
+    flags, numbers, location = integers(words[FLAGS]), vector(words[NUMBERS]), matrix(words[LOCATION])
     log_weights, means, variances = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d))
     at = place(x, words, log_weights, means)
     place_variances(x[at:], words, variances)
-    constants, precisions = np.empty(k_all), 1 / variances
+    constants, precisions = np.empty(k_all), np.empty((k_all, d))
     for k in range(k_all):
-        constants[k] = log_weights[k] - 0.5 * (d * LOG_2PI + np.log(variances[k]).sum())
+        constants[k] = log_weights[k] - 0.5 * d * LOG_2PI
+        for a in range(d):
+            constants[k] -= 0.5 * np.log(variances[k, a])
+            precisions[k, a] = 1 / variances[k, a]
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d))
-    rows = matrix(words, X)
+    rows = matrix(words[X])
     value = numbers[CONSTANT] + sweep_variances(
-        rows, vector(words, ROW_WEIGHTS), integers(words, LABELS), constants, means, precisions, means, 0, len(rows),
-        n, first, second,
+        rows, vector(words[ROW_WEIGHTS]), integers(words[LABELS]), constants, means, precisions, means,
+        FIRST, len(rows), n, first, second,
     )  # fmt: skip
-    gradient[:] = 0.0
+    for i in range(len(x)):
+        gradient[i] = 0.0
     if flags[FREE_WEIGHTS]:
-        value += free.simplex_density(log_weights, n, vector(words, ALPHA), gradient[:at])
-    scale, width, dof = matrix(words, SCALE), 1 if flags[ROUND] else d, numbers[DOF]
+        value += free.simplex_density(log_weights, n, vector(words[ALPHA]), gradient[:at])
+    scale, width, dof = matrix(words[SCALE]), 1 if flags[ROUND] else d, numbers[DOF]
     for k in range(k_all):
         for a in range(d):
             precision, moment, count = precisions[k, a], second[k, a], n[k]
@@ -222,24 +235,29 @@ def density_of_variances(x: Array, gradient: Array, words: Integers) -> float:
 @compiled
 def put_ends(x: Array, words: Integers, log_weights: Array, covariances: Array, means: Array, out: Array) -> None:
     """The free fields one after the other: weights, covariances (already as the field has them), means."""
-    flags, at = integers(words, FLAGS), 0
+    flags, at = integers(words[FLAGS]), 0
     if flags[FREE_WEIGHTS]:
+        for k in range(len(log_weights)):
+            out[k] = np.exp(log_weights[k])
         at = len(log_weights)
-        out[:at] = np.exp(log_weights)
     if flags[FREE_COVARIANCES]:
-        out[at : at + len(covariances)] = covariances
+        for i in range(len(covariances)):
+            out[at + i] = covariances[i]
     if flags[FREE_MEANS]:
-        out[len(out) - means.size :] = means.ravel()
+        (k_all, d), begin = means.shape, len(out) - means.size
+        for k in range(k_all):
+            for a in range(d):
+                out[begin + k * d + a] = means[k, a]
 
 
 @compiled
 def values_of_matrices(x: Array, out: Array, words: Integers) -> None:
     """The free fields of θ, one after the other."""
-    k_all, d = matrix(words, MEANS).shape
+    k_all, d = matrix(words[MEANS]).shape
     log_weights, means, roots = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d, d))
     at = place(x, words, log_weights, means)
     place_roots(x[at:], words, roots)
-    flags = integers(words, FLAGS)
+    flags = integers(words[FLAGS])
     field = np.zeros((1 if flags[SHARED] and not flags[FULL_FIELD] else k_all, d, d))
     for k in range(len(field)):
         for i in range(d):
@@ -252,11 +270,11 @@ def values_of_matrices(x: Array, out: Array, words: Integers) -> None:
 @compiled
 def values_of_variances(x: Array, out: Array, words: Integers) -> None:
     """The same for axis-aligned covariances."""
-    k_all, d = matrix(words, MEANS).shape
+    k_all, d = matrix(words[MEANS]).shape
     log_weights, means, variances = np.empty(k_all), np.empty((k_all, d)), np.empty((k_all, d))
     at = place(x, words, log_weights, means)
     place_variances(x[at:], words, variances)
-    flags = integers(words, FLAGS)
+    flags = integers(words[FLAGS])
     width = d * d if flags[FULL_FIELD] else 1 if flags[ROUND] else d
     field = np.zeros((k_all, width))
     for k in range(k_all):

@@ -17,6 +17,7 @@ import numpy as np
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Fused
 from emvsbayes.densities.gaussian import LOG_2PI
+from emvsbayes.densities.kernels.calls import FIRST
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_variances
 from emvsbayes.families.kmeans.records import KMeansData
@@ -38,6 +39,6 @@ def of_centers(
     precisions = np.full((k_all, d), 1 / scale**2)
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d))
     value = sweep_variances(
-        X, row_weights, labels, constants, centers, precisions, centers, 0, len(X), n, first, second
+        X, row_weights, labels, constants, centers, precisions, centers, FIRST, len(X), n, first, second
     )
     return value, first / scale**2, np.zeros(())

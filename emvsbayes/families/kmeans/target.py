@@ -16,7 +16,7 @@ from numba import carray
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities.gaussian import LOG_2PI
-from emvsbayes.densities.kernels.calls import integers, matrix, outcome, vector
+from emvsbayes.densities.kernels.calls import FIRST, integers, matrix, outcome, vector
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_variances
 from emvsbayes.families.kmeans.records import KMeansData, KMeansParams, KMeansPrior
@@ -43,14 +43,14 @@ def target(family: Any, data: KMeansData, prior: KMeansPrior, held: KMeansParams
 @compiled
 def density(x: Array, gradient: Array, words: Integers) -> float:
     """The density and its gradient, (K D,)."""
-    location, scale, variance = matrix(words, LOCATION), matrix(words, SCALE), vector(words, VARIANCE)[0]
-    (k_all, d), rows = location.shape, matrix(words, X)
+    location, scale, variance = matrix(words[LOCATION]), matrix(words[SCALE]), vector(words[VARIANCE])[0]
+    (k_all, d), rows = location.shape, matrix(words[X])
     centers, by_centers = x.reshape(k_all, d), gradient.reshape(k_all, d)
     constants = np.full(k_all, -np.log(k_all) - 0.5 * d * (LOG_2PI + np.log(variance)))
     n, first, second = np.zeros(k_all), np.zeros((k_all, d)), np.zeros((k_all, d))
     value = sweep_variances(
-        rows, vector(words, ROW_WEIGHTS), integers(words, LABELS), constants, centers,
-        np.full((k_all, d), 1 / variance), centers, 0, len(rows), n, first, second,
+        rows, vector(words[ROW_WEIGHTS]), integers(words[LABELS]), constants, centers,
+        np.full((k_all, d), 1 / variance), centers, FIRST, len(rows), n, first, second,
     )  # fmt: skip
     for k in range(k_all):
         for a in range(d):
