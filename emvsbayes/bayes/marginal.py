@@ -62,7 +62,7 @@ class MarginalLikelihood(Op):
         for cell, value in zip(output_storage, found, strict=True):
             cell[0] = np.asarray(value, dtype=np.float64)
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
         return [(), *shapes[: self.parameters]]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
