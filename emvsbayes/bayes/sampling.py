@@ -195,7 +195,7 @@ def _draw(
     model = problem.twin.build(problem.family, problem.data, prior, about)
 
     began = perf_counter()
-    compiled = _compiled(problem, prior, about, model, likelihood, say)
+    compiled = nutpie_model(problem, prior, about, model, likelihood, say)
     compile_seconds = perf_counter() - began
     say(f"PyMC: compiled in {compile_seconds:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
     unconstrained = Unconstrained(model)
@@ -235,8 +235,15 @@ def _draw(
     return tree
 
 
-def _compiled(problem: Problem, prior: Any, about: Any, model: Any, likelihood: str, say: Callable[[str], None]) -> Any:
-    """What nutpie samples."""
+def nutpie_model(
+    problem: Problem,
+    prior: Any,
+    about: Any,
+    model: Any,
+    likelihood: str,
+    say: Callable[[str], object] = lambda line: None,
+) -> Any:
+    """What nutpie samples: the compiled posterior, or the PyMC model compiled."""
     if likelihood == "fused":
         from emvsbayes.bayes.targets import target_model
 

@@ -8,7 +8,7 @@ minute or two for a mixture of Gaussians and a third of that again in every late
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import Any
@@ -22,6 +22,8 @@ from emvsbayes.core.twin import Target, named
 from emvsbayes.densities.kernels.calls import density_by_address, values_by_address, words_of
 from emvsbayes.problem import Problem
 
+MOST = 200  # coordinates of which the information is taken, at two passes each
+
 
 @dataclass(frozen=True)
 class TargetModel(CompiledModel):
@@ -31,6 +33,8 @@ class TargetModel(CompiledModel):
     ----------
     target : Target
     words : addresses and shapes of its arrays
+    frame : (P, P) or None
+        A: the sampler moves in u, at the point A u. See `in_frame`.
     initial_point_func : seed -> where a chain starts, (P,)
     labels : coordinates of the named dimensions
     """
@@ -39,6 +43,15 @@ class TargetModel(CompiledModel):
     words: Integers
     initial_point_func: Callable[[Any], Array]
     labels: dict[str, Any]
+    frame: Array | None = None
+
+    def in_frame(self, frame: Array) -> TargetModel:
+        """The same posterior for a sampler that starts with the mass matrix (A Aᵀ)⁻¹, A lower triangular.
+
+        nutpie takes none from outside; a linear change of coordinates is the same thing.
+        """
+        frame = np.ascontiguousarray(np.tril(frame))
+        return replace(self, frame=frame, words=words_of(self.target.arrays, frame))
 
     @property
     def n_dim(self) -> int:
@@ -120,6 +133,47 @@ def value_and_gradient(target: Target, point: Array) -> tuple[float, Array]:
     x, g, v, w = addresses
     _call(functions(target)[0])(target.size, x, g, v, w)
     return float(value[0]), gradient
+
+
+def framed(model: TargetModel, start: Array, stream: np.random.SeedSequence) -> tuple[TargetModel, Array]:
+    """The posterior in the frame of its own information at a start near a mode, and a start jittered there.
+
+    With H minus the Hessian and A Aᵀ = H⁻¹ the mode is round in u = A⁻¹ x: correlations, which nutpie's diagonal mass
+    matrix cannot follow, are gone. A start is near a mode if H is positive definite and gᵀ H⁻¹ g, Newton's step squared,
+    below P, that of a draw on average. Elsewhere, such as at random rows, the sampler begins as it stands; and of
+    more than MOST coordinates too, where H would cost more than it saves.
+
+    Returns
+    -------
+    TargetModel, (P,)
+        The start in the coordinates of that model: a normal draw's distance from the mode, or as it was.
+    """
+    target = model.target
+    if target.size > MOST:
+        return model, start
+    found, (_, slope) = information(target, start), value_and_gradient(target, start)
+    try:
+        lower = np.linalg.cholesky(found)
+        frame = np.linalg.cholesky(np.linalg.inv(found))
+    except np.linalg.LinAlgError:
+        return model, start
+    step = np.linalg.solve(lower, slope)
+    if not np.isfinite(frame).all() or not step @ step < target.size:
+        return model, start
+    jitter = np.random.default_rng(stream).standard_normal(target.size)
+    return model.in_frame(frame), np.linalg.solve(frame, start) + jitter
+
+
+def information(target: Target, at: Array, step: float = 1e-4) -> Array:
+    """Minus the Hessian of the log density at a point, (P, P), from central differences of its gradient."""
+    columns = []
+    for i in range(target.size):
+        move = np.zeros(target.size)
+        move[i] = step
+        ahead, behind = (value_and_gradient(target, at + sign * move)[1] for sign in (1, -1))
+        columns.append((behind - ahead) / (2 * step))
+    found = np.array(columns)
+    return 0.5 * (found + found.T)
 
 
 def _call(function: Any) -> Any:

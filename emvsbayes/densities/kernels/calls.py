@@ -19,14 +19,16 @@ from emvsbayes.densities.kernels.views import pointer
 
 WORDS = 4  # an array
 MOST = 16  # arrays
+FRAME = MOST - 1  # the last one: a matrix A (P, P), or nothing; see `point`
 NUMBERS = types.CPointer(types.double)
 ADDRESSES = types.CPointer(types.int64)
 FIRST = np.int64(0)  # a row number; a bare 0 would be a type of its own to numba, and the kernel compiled once more
 NOT_FINITE_GRADIENT, NOT_FINITE = 3, 4  # what nutpie's own functions return: a point that it then leaves
 
 
-def words_of(arrays: Sequence[np.ndarray]) -> Integers:
+def words_of(arrays: Sequence[np.ndarray], frame: Array | None = None) -> Integers:
     """The words of C-contiguous arrays of at most three axes; they must outlive the words."""
+    arrays = [*arrays, *[np.empty(0)] * (FRAME - len(arrays)), np.empty((0, 0)) if frame is None else frame]
     words = np.zeros((MOST, WORDS), dtype=np.int64)
     for row, array in zip(words, arrays, strict=False):
         assert array.flags.c_contiguous
@@ -63,6 +65,28 @@ def integers(row: Integers) -> Integers:
 def octets(row: Integers) -> np.ndarray:
     """The array of a row of words, (n, m), one byte an entry."""
     return carray(pointer(row[0]), (row[1], row[2]), np.uint8)
+
+
+@compiled
+def point(u: Array, words: Integers) -> Array:
+    """Where the function is evaluated, A u: a sampler that moves in u has the mass matrix (A Aᵀ)⁻¹ to begin with."""
+    frame, out = matrix(words[FRAME]), u.copy()
+    for i in range(len(frame)):
+        out[i] = 0.0
+        for j in range(i + 1):
+            out[i] += frame[i, j] * u[j]
+    return out
+
+
+@compiled
+def pulled(gradient: Array, words: Integers) -> None:
+    """Aᵀ g in the place of g: the derivative by u. A is lower triangular."""
+    frame = matrix(words[FRAME])
+    for j in range(len(frame)):
+        total = 0.0
+        for i in range(j, len(frame)):
+            total += frame[i, j] * gradient[i]
+        gradient[j] = total
 
 
 @compiled

@@ -18,7 +18,18 @@ from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities import rate_targets as shared
 from emvsbayes.densities.kernels.bernoulli import sweep_bits, tables
-from emvsbayes.densities.kernels.calls import FIRST, integers, matrix, octets, outcome, vector
+from emvsbayes.densities.kernels.calls import (
+    FIRST,
+    MOST,
+    WORDS,
+    integers,
+    matrix,
+    octets,
+    outcome,
+    point,
+    pulled,
+    vector,
+)
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData, BernoulliParams, BernoulliPrior
 
@@ -66,12 +77,14 @@ def density(x: Array, gradient: Array, words: Integers) -> float:
 
 def c_density(size: Any, x: Any, gradient: Any, value: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    out = carray(gradient, (int(size),))
-    value[0] = density(carray(x, (int(size),)), out, carray(words, (16, 4)))
+    out, rows = carray(gradient, (int(size),)), carray(words, (MOST, WORDS))
+    value[0] = density(point(carray(x, (int(size),)), rows), out, rows)
+    pulled(out, rows)
     return outcome(value[0], out)
 
 
 def c_values(size: Any, many: Any, x: Any, out: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    shared.values(carray(x, (int(size),)), carray(out, (int(many),)), carray(words, (16, 4)))
+    rows = carray(words, (MOST, WORDS))
+    shared.values(point(carray(x, (int(size),)), rows), carray(out, (int(many),)), rows)
     return 0

@@ -26,7 +26,7 @@ from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities.gaussian import LOG_2PI
 from emvsbayes.densities.kernels import coordinates as free
-from emvsbayes.densities.kernels.calls import FIRST, cube, integers, matrix, outcome, vector
+from emvsbayes.densities.kernels.calls import FIRST, MOST, WORDS, cube, integers, matrix, outcome, point, pulled, vector
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_matrices, sweep_variances
 from emvsbayes.families.gaussian_mixture.records import LAYOUTS, MCLUST, GaussianData, GaussianParams, GaussianPrior
@@ -285,25 +285,29 @@ def values_of_variances(x: Array, out: Array, words: Integers) -> None:
 
 def c_density_of_matrices(size: Any, x: Any, gradient: Any, value: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    out = carray(gradient, (int(size),))
-    value[0] = density_of_matrices(carray(x, (int(size),)), out, carray(words, (16, 4)))
+    out, rows = carray(gradient, (int(size),)), carray(words, (MOST, WORDS))
+    value[0] = density_of_matrices(point(carray(x, (int(size),)), rows), out, rows)
+    pulled(out, rows)
     return outcome(value[0], out)
 
 
 def c_density_of_variances(size: Any, x: Any, gradient: Any, value: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    out = carray(gradient, (int(size),))
-    value[0] = density_of_variances(carray(x, (int(size),)), out, carray(words, (16, 4)))
+    out, rows = carray(gradient, (int(size),)), carray(words, (MOST, WORDS))
+    value[0] = density_of_variances(point(carray(x, (int(size),)), rows), out, rows)
+    pulled(out, rows)
     return outcome(value[0], out)
 
 
 def c_values_of_matrices(size: Any, many: Any, x: Any, out: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    values_of_matrices(carray(x, (int(size),)), carray(out, (int(many),)), carray(words, (16, 4)))
+    rows = carray(words, (MOST, WORDS))
+    values_of_matrices(point(carray(x, (int(size),)), rows), carray(out, (int(many),)), rows)
     return 0
 
 
 def c_values_of_variances(size: Any, many: Any, x: Any, out: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    values_of_variances(carray(x, (int(size),)), carray(out, (int(many),)), carray(words, (16, 4)))
+    rows = carray(words, (MOST, WORDS))
+    values_of_variances(point(carray(x, (int(size),)), rows), carray(out, (int(many),)), rows)
     return 0

@@ -16,7 +16,7 @@ from numba import carray
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
 from emvsbayes.densities.gaussian import LOG_2PI
-from emvsbayes.densities.kernels.calls import FIRST, integers, matrix, outcome, vector
+from emvsbayes.densities.kernels.calls import FIRST, MOST, WORDS, integers, matrix, outcome, point, pulled, vector
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.gaussian import sweep_variances
 from emvsbayes.families.kmeans.records import KMeansData, KMeansParams, KMeansPrior
@@ -62,12 +62,15 @@ def density(x: Array, gradient: Array, words: Integers) -> float:
 
 def c_density(size: Any, x: Any, gradient: Any, value: Any, words: Any) -> int:
     """As `kernels.calls` has it."""
-    out = carray(gradient, (int(size),))
-    value[0] = density(carray(x, (int(size),)), out, carray(words, (16, 4)))
+    out, rows = carray(gradient, (int(size),)), carray(words, (MOST, WORDS))
+    value[0] = density(point(carray(x, (int(size),)), rows), out, rows)
+    pulled(out, rows)
     return outcome(value[0], out)
 
 
 def c_values(size: Any, many: Any, x: Any, out: Any, words: Any) -> int:
     """The centres themselves."""
-    carray(out, (int(many),))[:] = carray(x, (int(size),))
+    centers, room = point(carray(x, (int(size),)), carray(words, (MOST, WORDS))), carray(out, (int(many),))
+    for i in range(len(room)):
+        room[i] = centers[i]
     return 0
