@@ -139,9 +139,9 @@ def framed(model: TargetModel, start: Array, stream: np.random.SeedSequence) -> 
     """The posterior in the frame of its own information at a start near a mode, and a start jittered there.
 
     With H minus the Hessian and A Aᵀ = H⁻¹ the mode is round in u = A⁻¹ x: correlations, which nutpie's diagonal mass
-    matrix cannot follow, are gone. A start is near a mode if H is positive definite and gᵀ H⁻¹ g, Newton's step squared,
-    below P, that of a draw on average. Elsewhere, such as at random rows, the sampler begins as it stands; and of
-    more than MOST coordinates too, where H would cost more than it saves.
+    matrix cannot follow, are gone. A start is near a mode if H is positive definite and gᵀ H⁻¹ g, the squared length of
+    Newton's step, below P, that of a draw on average. Elsewhere, such as at random rows, the sampler begins as it
+    stands; and of more than MOST coordinates too, where H would cost more than it saves.
 
     Returns
     -------
