@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from math import prod
 from typing import Any
 
 import numpy as np
-from nutpie import _lib
 from nutpie.sample import CompiledModel
 
 from emvsbayes.core.checks import Array, Integers
@@ -22,6 +22,7 @@ from emvsbayes.core.twin import Target, named
 from emvsbayes.densities.kernels.calls import density_by_address, values_by_address, words_of
 from emvsbayes.problem import Problem
 
+_lib: Any = import_module("nutpie._lib")  # its compiled part, which has no stubs
 MOST = 200  # coordinates of which the information is taken, at two passes each
 
 

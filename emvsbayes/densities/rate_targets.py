@@ -21,7 +21,7 @@ FLAGS, ALPHA, WEIGHTS, A, B, PROBS, CONSTANT = range(7)  # the first arrays of a
 OWN = 7
 
 
-def shared_arrays(prior: Any, weights: Array, probs: Array, fixed: Set[str]) -> tuple[np.ndarray, ...]:
+def shared_arrays(prior: Any, weights: Array, probs: Array, fixed: Set[str]) -> tuple[Any, ...]:
     """The arrays 0 to 6; probs (K, D), and the hyperparameters of a group are numbers, (K,) or (K, D)."""
     k, (a, b), constant = len(weights), np.ones((2, *probs.shape)), 0.0
     alpha = np.ones(k)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, types
+from numba import cfunc, types
+from numba.np.numpy_support import carray
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.densities.kernels.elementary import compiled
@@ -22,7 +23,7 @@ MOST = 16  # arrays
 FRAME = MOST - 1  # the last one: a matrix A (P, P), or nothing; see `point`
 NUMBERS = types.CPointer(types.double)
 ADDRESSES = types.CPointer(types.int64)
-FIRST = np.int64(0)  # a row number; a bare 0 would be a type of its own to numba, and the kernel compiled once more
+FIRST: Any = np.int64(0)  # row 0; a bare 0 is a type of its own to numba, and the kernel would be compiled once more
 NOT_FINITE_GRADIENT, NOT_FINITE = 3, 4  # what nutpie's own functions return: a point that it then leaves
 
 

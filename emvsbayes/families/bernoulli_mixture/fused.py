@@ -27,7 +27,7 @@ def fused(family: Any, data: BernoulliData) -> Fused | None:
     """None for grey levels."""
     if data.bits is None:
         return None
-    bits = dict(zip(("fused_ones", "fused_zeros"), data.bits, strict=True))
+    bits: dict[str, Any] = dict(zip(("fused_ones", "fused_zeros"), data.bits, strict=True))
     return Fused("emvsbayes.families.bernoulli_mixture.fused:of_bits", 2, (*bits, "row_weights", "labels"), bits)
 
 

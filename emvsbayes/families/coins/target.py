@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba.np.numpy_support import carray
 
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target
