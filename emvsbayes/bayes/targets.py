@@ -126,9 +126,10 @@ def target_model(problem: Problem, prior: Any, held: Any, model: Any) -> TargetM
     return TargetModel(dims, found, words_of(found.arrays), lambda seed: np.zeros(found.size), labels)
 
 
-def value_and_gradient(target: Target, point: Array) -> tuple[float, Array]:
-    """The density and its gradient at a point, as the sampler gets them."""
-    gradient, value, words = np.zeros(target.size), np.zeros(1), words_of(target.arrays)
+def value_and_gradient(target: Target, point: Array, words: Integers | None = None) -> tuple[float, Array]:
+    """The density and its gradient at a point, as the sampler gets them; `words` of a frame, or of none."""
+    gradient, value = np.zeros(target.size), np.zeros(1)
+    words = words_of(target.arrays) if words is None else words
     point = np.ascontiguousarray(point, dtype=np.float64)
     addresses = (array.ctypes.data for array in (point, gradient, value, words))
     x, g, v, w = addresses

@@ -9,9 +9,10 @@ from cases import CASES
 
 from emvsbayes.bayes.marginal import MarginalLikelihood, fused_model
 from emvsbayes.bayes.sampling import chosen_likelihood
-from emvsbayes.bayes.targets import functions, value_and_gradient
+from emvsbayes.bayes.targets import framed, functions, information, target_model, value_and_gradient
 from emvsbayes.bayes.twins import INTERPRETED, Unconstrained
 from emvsbayes.core.errors import InputError
+from emvsbayes.core.starts import restarts
 from emvsbayes.fitting import settle
 from emvsbayes.problem import pose
 
@@ -140,3 +141,40 @@ def test_what_has_no_compiled_posterior_is_sampled_as_printed():
     assert chosen_likelihood(coins, prior, "plain", 0) == "plain"
     with pytest.raises(InputError, match=r"likelihood.*fast"):
         chosen_likelihood(coins, prior, "fast", 0)
+
+
+def near_and_far(name):
+    """A target model, the MAP estimate of EM and random rows as points."""
+    problem, prior, params = posed(name)
+    model = problem.twin.build(problem.family, problem.data, prior, params)
+    at = Unconstrained(model)
+    starts = restarts(problem.family, problem.data, 5, 0, complete=problem.hold, prior=prior)
+    return target_model(problem, prior, params, model), at(starts[0].run.params), at(params)
+
+
+def test_chains_near_a_mode_move_in_the_frame_of_its_information():
+    """There the covariance of the posterior is the identity, to second order; elsewhere nothing changes."""
+    model, mode, elsewhere = near_and_far("gaussian_mixture-diag-default")
+    moved, start = framed(model, mode, np.random.SeedSequence(1))
+    again, same = framed(model, mode, np.random.SeedSequence(1))
+    assert moved.frame is not None
+    np.testing.assert_array_equal(start, same)
+    np.testing.assert_allclose(
+        moved.frame.T @ information(model.target, mode) @ moved.frame, np.eye(len(mode)), atol=1e-6
+    )
+    jitter = start - np.linalg.solve(moved.frame, mode)
+    assert 0.2 < np.sqrt(np.mean(jitter**2)) < 3
+    untouched, there = framed(model, elsewhere, np.random.SeedSequence(1))
+    assert untouched is model
+    np.testing.assert_array_equal(there, elsewhere)
+    assert again.frame is not None
+
+
+def test_in_a_frame_the_density_is_that_of_the_point_it_stands_for():
+    model, mode, _ = near_and_far("gaussian_mixture-diag-default")
+    frame = np.tril(np.random.default_rng(0).normal(size=(len(mode), len(mode)))) + 2 * np.eye(len(mode))
+    moved = model.in_frame(frame)
+    value, gradient = value_and_gradient(model.target, mode)
+    there = value_and_gradient(model.target, np.linalg.solve(frame, mode), moved.words)
+    assert there[0] == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(there[1], frame.T @ gradient, atol=1e-8 * np.abs(frame.T @ gradient).max())
