@@ -2,7 +2,8 @@
 
 A sampler written in another language calls a C function with a point, room for a gradient, and one pointer of ours. It
 points to four words for every array: its address and its shape. What is compiled so knows no shape, no prior and no
-data, only their number of axes, and is read from numba's cache by every later process.
+data, only their number of axes, and is read from numba's cache by every later process. (Numba looks for changes in a
+function's own file only: after a change in a file that it calls, empty the cache.)
 """
 
 from __future__ import annotations
