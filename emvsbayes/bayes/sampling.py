@@ -41,6 +41,7 @@ SAMPLE_STATS = {
     "mean_tree_accept": "acceptance_rate",
 }  # nutpie's name: the name in the ArviZ schema
 COMPILE_SECONDS = 60  # of a first compilation on two cores, for the message only
+FIRST_SECONDS = 20  # of the first compilation of a family's posterior, for the message only
 LIKELIHOODS = ("auto", "fused", "plain")
 
 
@@ -197,13 +198,13 @@ def _draw(
     began = perf_counter()
     compiled = nutpie_model(problem, prior, about, model, likelihood, say)
     compile_seconds = perf_counter() - began
-    say(f"PyMC: compiled in {compile_seconds:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
+    say(f"NUTS: compiled in {compile_seconds:.1f} s; {chains} chains of {tune} + {draws} steps")
     unconstrained = Unconstrained(model)
     starts = [unconstrained(params) for params in chain_starts(problem, prior, chains, seed)]
     began = perf_counter()
     posterior, stats = run_chains(compiled, starts, seed, draws=draws, tune=tune, show=sys.stderr.isatty())
     sampling_seconds = perf_counter() - began
-    say(f"PyMC: sampled in {sampling_seconds:.1f} s; log-likelihood, mode and certificate")
+    say(f"NUTS: sampled in {sampling_seconds:.1f} s; PyMC: log-likelihood, mode and certificate")
 
     tree = xr.DataTree.from_dict(
         {"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)}
@@ -247,6 +248,7 @@ def nutpie_model(
     if likelihood == "fused":
         from emvsbayes.bayes.targets import target_model
 
+        say(f"NUTS: the compiled posterior, ready at once but for the first time on a machine ({FIRST_SECONDS} s)")
         return target_model(problem, prior, about, model)
     import nutpie
 
