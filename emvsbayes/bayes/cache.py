@@ -13,6 +13,7 @@ import tempfile
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,13 @@ def data_hash(data: Any) -> str:
 def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
     """The name under which the draws of this problem are kept."""
     family = problem.family
-    modules = ("sampling", "chains", "twins")
+    modules = ("sampling", "chains", "twins", "targets")
     code = [problem.twin.builder.split(":")[0], *(f"emvsbayes.bayes.{name}" for name in modules)]
+    if settings.get("likelihood") == "fused" and problem.twin.target is not None:
+        kernels = find_spec("emvsbayes.densities.kernels")
+        folders = list(kernels.submodule_search_locations or ()) if kernels is not None else []
+        code += [problem.twin.target.split(":")[0], "emvsbayes.densities.rate_targets"]
+        code += sorted(f"emvsbayes.densities.kernels.{found.name}" for found in iter_modules(folders))
     spec = {
         "data": data_hash(problem.data),
         "family": [family.name, family.n_components, sorted(family.fixed)],

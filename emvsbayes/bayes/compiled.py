@@ -20,9 +20,12 @@ import numpy as np
 import pymc as pm
 
 from emvsbayes.bayes.chains import chain_starts, run_chains
+from emvsbayes.bayes.sampling import chosen_likelihood, nutpie_model
+from emvsbayes.bayes.targets import TargetModel
 from emvsbayes.bayes.twins import Unconstrained
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
+from emvsbayes.densities.kernels.calls import words_of
 from emvsbayes.problem import Problem, require_twin
 
 
@@ -40,7 +43,7 @@ class CompiledTwin:
         Gives shapes, and the values of held fields.
     variables : names of the free variables
     inputs : shapes of what `pm.Data` holds, by name
-    code : nutpie's compiled model
+    code : nutpie's compiled model, or a compiled posterior (`targets`)
     unconstrained : parameter records as flat vectors, for starts
     """
 
@@ -73,7 +76,11 @@ class CompiledTwin:
                     f"the model was compiled for {name} of shape {self.inputs[name]}, only the rows of which may be "
                     f"more or fewer; it has shape {value.shape}: compile it again."
                 )
-        return self.code.with_data(**values)
+        if not isinstance(self.code, TargetModel):
+            return self.code.with_data(**values)
+        found = self.problem.twin.compiled_target(self.problem.family, data, self.prior, self.about)
+        assert found is not None, "rows of the same kind"
+        return replace(self.code, target=found, words=words_of(found.arrays))
 
     def starts(self, data: Any, chains: int, seed: int) -> list[Any]:
         """Parameters at which the chains start, as `sample` chooses them (`bayes.chains`)."""
@@ -95,25 +102,28 @@ class CompiledTwin:
         return found, stats
 
 
-def compile_twin(problem: Problem, prior: Any) -> CompiledTwin:
-    """Compile the twin of a problem under a proper prior record, seconds to a minute; the data stand for their shape.
+def compile_twin(problem: Problem, prior: Any, likelihood: str = "auto") -> CompiledTwin:
+    """Compile the twin of a problem under a proper prior record; the data stand for their shape.
+
+    Parameters
+    ----------
+    likelihood : "auto", "fused" or "plain"
+        As in `sample`. The plain model takes seconds to a minute; a compiled posterior is there at once, whatever its
+        shape.
 
     Raises
     ------
     InputError
         Where the family with these settings has no twin, or the posterior would be improper.
     """
-    import nutpie
-
     require_twin(problem)
     prior = problem.family.proper_prior(prior)
     about = problem.hold(problem.family.init(problem.data, np.random.default_rng(0), "random_rows"))
     model = problem.twin.build(problem.family, problem.data, prior, about)
     inputs = {name: value.shape for name, value in _inputs(model).items()}
     variables = tuple(rv.name for rv in model.free_RVs)
-    return CompiledTwin(
-        problem, prior, about, variables, inputs, nutpie.compile_pymc_model(model), Unconstrained(model)
-    )
+    code = nutpie_model(problem, prior, about, model, chosen_likelihood(problem, prior, likelihood, 0))
+    return CompiledTwin(problem, prior, about, variables, inputs, code, Unconstrained(model))
 
 
 def _inputs(model: pm.Model) -> dict[str, Array]:

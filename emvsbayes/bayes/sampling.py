@@ -1,6 +1,8 @@
 """`sample`: the same model with the same prior, drawn with NUTS.
 
-The sampler is nutpie, always by name; `bayes.chains` says where chains start. What comes back is an ArviZ DataTree with
+The sampler is nutpie, always by name; `bayes.chains` says where chains start. It climbs the family's compiled posterior
+where there is one (`bayes.targets`: likelihood "fused"), else the PyMC model ("plain"); the two are one density, and
+everything that is read off the draws is the PyMC model's. What comes back is an ArviZ DataTree with
 the groups
 
     posterior, sample_stats, log_likelihood, observed_data, constant_data     as ArviZ names them
@@ -22,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from emvsbayes.bayes import cache
 from emvsbayes.core.checks import whole_number
-from emvsbayes.core.errors import InputError
+from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
 from emvsbayes.fitting import settle
 from emvsbayes.problem import Problem, pose, require_twin
@@ -39,6 +41,8 @@ SAMPLE_STATS = {
     "mean_tree_accept": "acceptance_rate",
 }  # nutpie's name: the name in the ArviZ schema
 COMPILE_SECONDS = 60  # of a first compilation on two cores, for the message only
+FIRST_SECONDS = 20  # of the first compilation of a family's posterior, for the message only
+LIKELIHOODS = ("auto", "fused", "plain")
 
 
 def sample(
@@ -56,6 +60,7 @@ def sample(
     chains: int = 4,
     seed: int = 0,
     fresh: bool = False,
+    likelihood: str = "auto",
 ) -> Any:
     """Draw from the posterior of a latent-variable model with NUTS, every latent summed out.
 
@@ -70,6 +75,10 @@ def sample(
     seed : int
     fresh : bool
         Draw again even where the same draws are cached.
+    likelihood : "auto", "fused" or "plain"
+        What the sampler evaluates: the compiled posterior, whose gradient comes from EM's own pass over the rows, or
+        the PyMC model as printed. They are the same density, to rounding. "auto" is fused wherever there is one: for
+        all models but `linear_evidence` and grey levels.
 
     Returns
     -------
@@ -94,7 +103,9 @@ def sample(
     if record is None:
         raise InputError("sampling needs a prior: 'default', a mapping, or a prior record.")
     problem = settle(problem, seed=seed)  # a setting that EM learns and then holds, such as the variance of K-means
-    return sample_problem(problem, record, draws=draws, tune=tune, chains=chains, seed=seed, fresh=fresh)
+    return sample_problem(
+        problem, record, draws=draws, tune=tune, chains=chains, seed=seed, fresh=fresh, likelihood=likelihood
+    )
 
 
 def sample_problem(
@@ -108,19 +119,23 @@ def sample_problem(
     fresh: bool = False,
     map_start: Any = None,
     say: Callable[[str], None] | None = None,
+    likelihood: str = "auto",
 ) -> Any:
     """`sample` for a problem already posed; `map_start` are starting values (never an optimum) for pm.find_MAP."""
     check_request(problem, draws=draws, tune=tune, chains=chains, seed=seed)
     prior = problem.family.proper_prior(prior)
+    likelihood = chosen_likelihood(problem, prior, likelihood, seed)
     say = say or (lambda line: print(line, file=sys.stderr))
     settings = {"draws": int(draws), "tune": int(tune), "chains": int(chains), "seed": int(seed), "sampler": SAMPLER}
+    settings["likelihood"] = likelihood
     if map_start is not None:
         settings["map_start"] = [np.asarray(v).tolist() for v in record_fields(map_start).values()]
     name = cache.key(problem, prior, settings)
     if not fresh and (tree := cache.load(name)) is not None:
         say("posterior: the same draws are cached")
         return tree
-    tree = _draw(problem, prior, map_start, say, **{k: settings[k] for k in ("draws", "tune", "chains", "seed")})
+    request = {k: settings[k] for k in ("draws", "tune", "chains", "seed", "likelihood")}
+    tree = _draw(problem, prior, map_start, say, **request)
     cache.save(name, tree)
     for sentence in tree.attrs["diagnosis"].splitlines():
         say(f"PyMC: before relabelling, {sentence}")
@@ -135,6 +150,27 @@ def check_request(problem: Problem, *, draws: int, tune: int, chains: int, seed:
         raise InputError("every field is held fixed; nothing is left to sample.")
 
 
+def chosen_likelihood(problem: Problem, prior: Any, likelihood: str, seed: int) -> str:
+    """ "fused" or "plain": which of the two is sampled; raises where what is asked for does not exist."""
+    if likelihood not in LIKELIHOODS:
+        raise unknown("likelihood", likelihood, LIKELIHOODS)
+    if likelihood == "plain":
+        return likelihood
+    about = starting_point(problem, seed)
+    if problem.twin.compiled_target(problem.family, problem.data, prior, about) is not None:
+        return "fused"
+    if likelihood == "fused":
+        raise InputError(
+            f"{problem.family.name} has no fused likelihood for these data; use likelihood='plain' or 'auto'."
+        )
+    return "plain"
+
+
+def starting_point(problem: Problem, seed: int) -> Any:
+    """Parameters at random rows: for shapes, held fields, and the points of the certificate."""
+    return problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
+
+
 def _draw(
     problem: Problem,
     prior: Any,
@@ -145,37 +181,38 @@ def _draw(
     tune: int,
     chains: int,
     seed: int,
+    likelihood: str,
 ) -> Any:
     import arviz as az
-    import nutpie
     import pymc as pm
     import xarray as xr
     from pymc.backends.arviz import find_constants, find_observations
 
     from emvsbayes.bayes.chains import chain_starts, run_chains
     from emvsbayes.bayes.diagnosis import diagnose
-    from emvsbayes.bayes.twins import Unconstrained, certify, find_mode
+    from emvsbayes.bayes.twins import Unconstrained, certify, evaluation, find_mode
 
-    about = problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
+    about = starting_point(problem, seed)
     model = problem.twin.build(problem.family, problem.data, prior, about)
 
     began = perf_counter()
-    say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, ten later")
-    compiled = nutpie.compile_pymc_model(model)
-    say(f"PyMC: compiled in {perf_counter() - began:.1f} s; NUTS, {chains} chains of {tune} + {draws} steps")
+    compiled = nutpie_model(problem, prior, about, model, likelihood, say)
+    compile_seconds = perf_counter() - began
+    say(f"NUTS: compiled in {compile_seconds:.1f} s; {chains} chains of {tune} + {draws} steps")
     unconstrained = Unconstrained(model)
     starts = [unconstrained(params) for params in chain_starts(problem, prior, chains, seed)]
     began = perf_counter()
     posterior, stats = run_chains(compiled, starts, seed, draws=draws, tune=tune, show=sys.stderr.isatty())
     sampling_seconds = perf_counter() - began
-    say(f"PyMC: sampled in {sampling_seconds:.1f} s; log-likelihood, mode and certificate")
+    say(f"NUTS: sampled in {sampling_seconds:.1f} s; PyMC: log-likelihood, mode and certificate")
 
     tree = xr.DataTree.from_dict(
         {"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)}
     )
-    pm.compute_log_likelihood(tree, model=model, progressbar=False)
-    mode, converged = find_mode(model, map_start if map_start is not None else about)
-    certificate = certify(model, problem, prior, about, seed, unconstrained)
+    how = evaluation(problem)
+    pm.compute_log_likelihood(tree, model=model, progressbar=False, compile_kwargs=how)
+    mode, converged = find_mode(model, map_start if map_start is not None else about, how)
+    certificate = certify(model, problem, prior, about, seed, unconstrained, how=how)
     observed = find_observations(model)
     constant = {name: value for name, value in find_constants(model).items() if not name.endswith("_data")}
     coords: dict[Any, Any] = {name: np.asarray(values) for name, values in model.coords.items()}
@@ -191,10 +228,32 @@ def _draw(
         "seed": seed,
         "tuning_steps": tune,
         "diagnosis": "\n".join(diagnose(tree)),
+        "likelihood": likelihood,
+        "compile_seconds": round(compile_seconds, 3),
         "sampling_seconds": round(sampling_seconds, 3),
         **{f"version_{k}": v for k, v in cache.versions().items()},
     }
     return tree
+
+
+def nutpie_model(
+    problem: Problem,
+    prior: Any,
+    about: Any,
+    model: Any,
+    likelihood: str,
+    say: Callable[[str], object] = lambda line: None,
+) -> Any:
+    """What nutpie samples: the compiled posterior, or the PyMC model compiled."""
+    if likelihood == "fused":
+        from emvsbayes.bayes.targets import target_model
+
+        say(f"NUTS: the compiled posterior, ready at once but for the first time on a machine ({FIRST_SECONDS} s)")
+        return target_model(problem, prior, about, model)
+    import nutpie
+
+    say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, ten later")
+    return nutpie.compile_pymc_model(model)
 
 
 def _tidy(stats: Any) -> Any:

@@ -5,17 +5,34 @@ certificate:  PyMC's log-density, no Jacobians  =  log_likelihood + log_prior   
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor
+from pytensor.compile.mode import Mode
 
 from emvsbayes.core.checks import Array
+from emvsbayes.core.records import record_fields
 from emvsbayes.problem import Problem
 
+INTERPRETED = Mode("py", "fast_compile")  # nothing is compiled: a function is there in a tenth of a second
+LITTLE = 20_000  # N K D up to which that is faster than compiling, for thousands of evaluations
 SPREAD = 0.3  # of the random parameters about a start, in free coordinates
+
+
+def evaluation(problem: Problem) -> dict[str, Any]:
+    """`compile_kwargs` for functions of the whole model: NumPy, step by step, where data are few; else PyTensor's own.
+
+    PyTensor's default compiles with numba, a quarter of a minute a function the first time.
+    """
+    columns = max(
+        (np.shape(value)[1] for value in record_fields(problem.data).values() if np.ndim(value) == 2), default=1
+    )
+    little = problem.data.n_rows * columns * problem.family.n_components <= LITTLE
+    return {"mode": INTERPRETED} if little else {}
 
 
 class Unconstrained:
@@ -28,7 +45,7 @@ class Unconstrained:
             transform, constrained = model.rvs_to_transforms[rv], rv.type()
             inputs.append(constrained)
             outputs.append(constrained if transform is None else transform.forward(constrained, *rv.owner.inputs))
-        self._convert = pytensor.function(inputs, outputs, mode="FAST_COMPILE", on_unused_input="ignore")
+        self._convert = pytensor.function(inputs, outputs, mode=INTERPRETED, on_unused_input="ignore")
         self._lock = Lock()
 
     def __call__(self, params: Any) -> Array:
@@ -43,7 +60,7 @@ class Unconstrained:
 MODE_TOLERANCE = 1e-14  # of the optimiser; its default stops nats short where columns are in large units
 
 
-def find_mode(model: pm.Model, start: Any) -> tuple[dict[str, Array], bool]:
+def find_mode(model: pm.Model, start: Any, how: Mapping[str, Any] | None = None) -> tuple[dict[str, Array], bool]:
     """pm.find_MAP from `start`: the mode of the density of the parameters themselves (no Jacobians).
 
     Returns the mode by field, and whether the optimiser says that it converged.
@@ -55,6 +72,7 @@ def find_mode(model: pm.Model, start: Any) -> tuple[dict[str, Array], bool]:
         jitter=False,
         return_inferencedata=True,
         idata_kwargs={"log_likelihood": False},
+        compile_kwargs=dict(how or {}),
         tol=MODE_TOLERANCE,
     )
     mode = {rv.name: found["posterior"][rv.name].values[0, 0] for rv in model.free_RVs}
@@ -70,10 +88,14 @@ def certify(
     unconstrained: Unconstrained | None = None,
     *,
     points: int = 5,
+    how: Mapping[str, Any] | None = None,
 ) -> dict[str, Array]:
     """Both log-densities at random parameters: {"pymc": (points,), "emvsbayes": (points,)}, in nats."""
     family, rng = problem.family, np.random.default_rng(seed)
-    log_density, unconstrained = model.compile_logp(jacobian=False), unconstrained or Unconstrained(model)
+    log_density, unconstrained = (
+        model.compile_logp(jacobian=False, **(how or {})),
+        unconstrained or Unconstrained(model),
+    )
     names = [model.rvs_to_values[rv].name for rv in model.free_RVs]
     centre = family.to_vector(about)
     theirs, ours = [], []

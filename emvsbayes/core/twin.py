@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True, slots=True)
 class Free:
@@ -22,6 +24,55 @@ class Free:
     def __iter__(self) -> Iterator[str]:
         """The words, where the values of a setting are listed."""
         yield self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A compiled log-likelihood with its gradient, from one pass over the data: what a sampler may use in its place.
+
+    Attributes
+    ----------
+    kernel : str
+        "module:function" of the compiled function: parameters and data in, (value, one gradient a parameter) out.
+    parameters : int
+        How many parameters it takes: the first ones that the PyMC model gives to its likelihood, in their order.
+    inputs : tuple of str
+        The data it takes, by the names of the PyMC model's `pm.Data`; `labels` are empty where none are known.
+    more : mapping
+        Of those inputs, the arrays that the PyMC model does not have.
+    """
+
+    kernel: str
+    parameters: int
+    inputs: tuple[str, ...]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A posterior density on free coordinates with its gradient, compiled whole: what a sampler climbs.
+
+    Attributes
+    ----------
+    density, values : str
+        "module:function" of the functions called by address (`densities.kernels.calls`): the density and its gradient,
+        and the free fields at a point.
+    arrays : tuple of arrays
+        Data, prior and held fields, as the functions take them.
+    size : int
+        Free coordinates, in the order of the PyMC model's own.
+    fields : mapping
+        Shapes of the free fields, in their order.
+    """
+
+    density: str
+    values: str
+    arrays: tuple[Any, ...]
+    size: int
+    fields: Mapping[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arrays", tuple(np.ascontiguousarray(array) for array in self.arrays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +91,12 @@ class Twin:
         "module:function" of the PyMC side, (family, data, prior, held) -> pm.Model.
     prior_on : mapping
         The quantity each field's prior is a density on: a mode depends on it.
+    fused : str, optional
+        "module:function" of the compiled likelihood for samplers, (family, data) -> Fused, or None for data that it
+        does not take.
+    target : str, optional
+        "module:function" of the compiled posterior, (family, data, prior, held) -> Target, or None for data that it
+        does not take.
     settings : mapping
         Names of the family's settings and the values they may take; the first is the default. `Free` where a setting
         is a number.
@@ -68,6 +125,8 @@ class Twin:
     prior: Any
     builder: str
     prior_on: Mapping[str, str]
+    fused: str | None = None
+    target: str | None = None
     settings: Mapping[str, tuple[str, ...] | Free] = field(default_factory=dict)
     distinct: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -83,5 +142,18 @@ class Twin:
 
     def build(self, family: Any, data: Any, prior: Any, held: Any) -> Any:
         """The same model with the same prior as a `pm.Model`; `held` are parameters for the fields held fixed."""
-        module, function = self.builder.split(":")
-        return getattr(import_module(module), function)(family, data, prior, held)
+        return named(self.builder)(family, data, prior, held)
+
+    def fused_likelihood(self, family: Any, data: Any) -> Fused | None:
+        """The compiled likelihood for these settings and data; None where there is none."""
+        return None if self.fused is None else named(self.fused)(family, data)
+
+    def compiled_target(self, family: Any, data: Any, prior: Any, held: Any) -> Target | None:
+        """The compiled posterior for these settings, data and prior; None where there is none."""
+        return None if self.target is None else named(self.target)(family, data, prior, held)
+
+
+def named(path: str) -> Any:
+    """What "module:function" names, imported on first use."""
+    module, function = path.split(":")
+    return getattr(import_module(module), function)

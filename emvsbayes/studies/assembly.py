@@ -282,6 +282,8 @@ def _provenance(
     if posterior is not None:
         sizes, attrs = posterior.raw["posterior"].sizes, posterior.raw.attrs
         sampler = f"NUTS ({attrs['sampler']}), {sizes['chain']} chains of {attrs['tuning_steps']} + {sizes['draw']}"
+        fused = attrs.get("likelihood") == "fused"
+        sampler += ", on the compiled posterior (fused)" if fused else ", on the PyMC model (plain)"
     names = ("emvsbayes", "numpy", "scipy", "pymc", "pytensor", "nutpie", "arviz")
     return Provenance(
         command=command,

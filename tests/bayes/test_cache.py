@@ -13,7 +13,7 @@ import emvsbayes as eb
 from emvsbayes.bayes import cache
 from emvsbayes.problem import pose
 
-SETTINGS = {"draws": 10, "tune": 10, "chains": 2, "seed": 0, "sampler": "nutpie"}
+SETTINGS = {"draws": 10, "tune": 10, "chains": 2, "seed": 0, "sampler": "nutpie", "likelihood": "fused"}
 X = blobs(n=20)
 
 
@@ -57,7 +57,7 @@ def test_every_difference_has_another_name(monkeypatch):
         name(X[::-1]),
         name({"a": X[:, 0], "b": X[:, 1]}),
         name(n_components=3),
-        *(name(settings={**SETTINGS, key: 7}) for key in SETTINGS),
+        *(name(settings={**SETTINGS, key: "plain" if key == "likelihood" else 7}) for key in SETTINGS),
         name(settings={**SETTINGS, "map_start": [0.1]}),
         name(prior=prior()),
         name(prior=prior(location=1e-300)),

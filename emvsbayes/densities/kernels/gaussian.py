@@ -120,7 +120,10 @@ def sweep_matrices(
     size = 4 * ((d + 3) // 4)  # P of the functions above
     columns, deviations = np.empty((d, block)), np.zeros((size, block))
     whitening, firsts, seconds = np.zeros((k_all, size, size)), np.zeros((k_all, size)), np.zeros((k_all, size, size))
-    whitening[:, :d, :d] = roots
+    for k in range(k_all):  # numba compiles the error message of an assignment between slices, for three seconds
+        for a in range(d):
+            for b in range(d):
+                whitening[k, a, b] = roots[k, a, b]
     joint, scratch, y = np.empty((k_all, block)), np.empty((2, block)), np.empty((2, block))
     height = 0.0
     for at in range(start, stop, block):

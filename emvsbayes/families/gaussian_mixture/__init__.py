@@ -61,6 +61,8 @@ TWIN = Twin(
     params=GaussianParams,
     prior=GaussianPrior,
     builder="emvsbayes.families.gaussian_mixture.bayes:build",
+    fused="emvsbayes.families.gaussian_mixture.fused:fused",
+    target="emvsbayes.families.gaussian_mixture.target:target",
     conjugate=ConjugateGaussian,
     prior_on={
         "means": "the means, given the covariances",
