@@ -59,7 +59,7 @@ def share(joint: Array, weights: Array, labels: Integers, scratch: Array, n: Arr
     height = 0.0
     for i in range(rows):
         w = weights[i]
-        safe = max(total[i], 1e-300)  # 0 only where nobody could: the others hold their largest term, 1
+        safe = max(total[i], 1.0)  # it holds its largest term, 1, and is below 1 only where nobody could: 0
         height += w * (peak[i] + log(safe))
         total[i] = w / safe
     for k in range(components):
