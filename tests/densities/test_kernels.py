@@ -22,9 +22,13 @@ def each_log(x, out):
         out[i] = log(x[i])
 
 
-def units(ours, exact):
-    """The distance in units in the last place."""
-    return np.abs(ours - exact) / np.spacing(np.abs(exact))
+WIDE = np.finfo(np.longdouble).nmant > np.finfo(float).nmant  # where it is not, NumPy's own rounding is in the way
+
+
+def units(ours, function, x):
+    """The distance from a function of x in units in the last place."""
+    exact = function(x.astype(np.longdouble))
+    return (np.abs(ours - exact) / np.spacing(np.abs(exact).astype(float))).astype(float)
 
 
 def test_exp_to_the_last_place():
@@ -34,7 +38,7 @@ def test_exp_to_the_last_place():
     ]
     found = np.empty_like(x)
     each_exp(x, found)
-    assert units(found, np.exp(x)).max() <= 2
+    assert units(found, np.exp, x).max() <= (1.1 if WIDE else 2)  # without its last term 2.4
     assert found[x == 0] == 1
 
 
@@ -54,7 +58,7 @@ def test_log_to_the_last_places():
     ]
     found = np.empty_like(x)
     each_log(x, found)
-    assert units(found, np.log(x))[np.log(x) != 0].max() <= 3
+    assert units(found, np.log, x)[np.log(x) != 0].max() <= (2.1 if WIDE else 3)
     one = np.ones(1)
     each_log(one, one)
     assert one[0] == 0
