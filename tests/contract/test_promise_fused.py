@@ -239,7 +239,7 @@ def test_the_same_bits_whatever_the_number_of_threads(family, monkeypatch):
     monkeypatch.setattr("emvsbayes.densities.kernels.rows.PART", 2000.0)  # many parts
     problem, params = large(family, 9001)
     found = []
-    for number in (1, 2, 3, 1):
+    for number in (1, 2, 3, 7, 1):
         with using_threads(number):
             found.append(problem.family.accumulate(params, problem.data))
     for stats, log_likelihood in found[1:]:

@@ -1,5 +1,7 @@
 """The pieces of the compiled passes: elementary functions, tables of bits, factors of small matrices, parts of rows."""
 
+import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -179,3 +181,23 @@ def test_an_error_in_a_thread_is_an_error(monkeypatch):
 
     with using_threads(2), pytest.raises(np.linalg.LinAlgError, match="there"):
         rows.summed(sweep, 5000, 1.0, lambda: (np.zeros(1),))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_an_error_nobody_is_still_writing(error, monkeypatch):
+    """Bug: the other threads went on, with the arrays and bounds of a caller who had moved on."""
+    monkeypatch.setattr(rows, "PART", 1.0)
+    here, at_work, ended = threading.get_ident(), threading.Event(), []
+
+    def sweep(start, stop, total):
+        if threading.get_ident() == here:
+            at_work.wait(10)
+            raise error
+        at_work.set()
+        time.sleep(0.05)
+        ended.append(start)
+        return 0.0
+
+    with using_threads(2), pytest.raises(error):
+        rows.summed(sweep, 1024, 1.0, lambda: (np.zeros(1),))
+    assert ended == [512]
