@@ -106,6 +106,18 @@ def test_a_row_that_nobody_could_produce_gives_nothing_whatever_its_weight():
     assert (n[0], heads[0], tails[0]) == (2, 0, 2)
 
 
+@pytest.mark.parametrize("covariances", [np.ones((3, 9)), np.tile(np.eye(9), (3, 1, 1))])
+@pytest.mark.parametrize("component", [0, 1, 2])
+def test_a_component_that_is_no_number_is_not_left_out(component, covariances):
+    """Bug: exp of NaN is 0 here, so that the fit went on without that component and ended well."""
+    means, logs, weights = CENTERS.copy(), np.zeros(3), np.ones(len(X))
+    means[component, 4] = np.nan
+    assert np.isnan(passes.gaussian_pass(X, weights, None, logs, means, covariances, CENTERS)[0])
+    assert np.isfinite(passes.gaussian_pass(X, weights, None, logs, CENTERS, covariances, CENTERS)[0])
+    absent = np.where(X[:, 0] < 3, 1.0, 0.0)
+    assert np.isnan(passes.gaussian_pass(X, absent, None, logs, means, covariances, CENTERS)[0])
+
+
 def test_bounds_keep_their_own_centres():
     """Bug: centres that were changed in place had not moved, for all that the bounds knew."""
     bounds, centers, weights = passes.Bounds(len(X)), CENTERS.copy(), np.ones(len(X))
