@@ -20,7 +20,8 @@ def eight(array, place, size=8):
 
 def add_four_to_one(out, to, table, *places):
     target = eight(out, to)
-    target += sum(eight(table, place) for place in places)
+    for place in places:
+        target += eight(table, place)
 
 
 def add_one_to_four(out, a, b, c, d, table, at):
@@ -34,7 +35,7 @@ def copy_eight(out, to, table, at):
 
 
 def squared_difference(one, at, other, from_, size):
-    return ((eight(one, at, size) - eight(other, from_, size)) ** 2).sum()
+    return float(np.square(eight(one, at, size) - eight(other, from_, size)).sum())
 
 
 def add_scaled_difference(out, to, weight, one, at, other, from_, size):
@@ -74,6 +75,7 @@ for d in (1, 8, 9, 31, 32, 33):
                 found = passes.bernoulli_pass(X, data.bits, data.row_weights, None, np.zeros(k), *logs)
                 seen = np.ones_like(X) if observed is None else observed
                 joint = (X * seen) @ logs[0].T + ((1 - X) * seen) @ logs[1].T
+                assert found is not None
                 np.testing.assert_allclose(found[0], logsumexp(joint, axis=1).sum(), rtol=1e-12)
                 masses = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
                 np.testing.assert_allclose(found[2], masses.T @ (X * seen), atol=1e-12)
