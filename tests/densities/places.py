@@ -4,6 +4,8 @@ NumPy looks at the places of ordinary indices, and the functions below stand in 
 nobody looks at when they are compiled.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.special import logsumexp
 
@@ -55,7 +57,7 @@ rng = np.random.default_rng(0)
 for d in (1, 7, 8, 9, 17):
     for k in (1, 2, 9):
         for n in (1, 257):
-            X = np.round(rng.normal(size=(n, d)), 1).astype(np.float32 if d == 9 else np.float64)
+            X: Any = np.round(rng.normal(size=(n, d)), 1).astype(np.float32 if d == 9 else np.float64)
             labels = np.where(rng.random(n) < 0.2, rng.integers(0, k, size=n), -1)
             centers, origin, bounds = rng.normal(size=(k, d)), rng.normal(size=(k, d)), passes.Bounds(n)
             for moved in (centers, centers + 0.01 * rng.normal(size=(k, d)), origin):
@@ -76,7 +78,7 @@ for d in (1, 8, 9, 31, 32, 33):
                 seen = np.ones_like(X) if observed is None else observed
                 joint = (X * seen) @ logs[0].T + ((1 - X) * seen) @ logs[1].T
                 assert found is not None
-                np.testing.assert_allclose(found[0], logsumexp(joint, axis=1).sum(), rtol=1e-12)
+                np.testing.assert_allclose(found[0], np.sum(logsumexp(joint, axis=1)), rtol=1e-12)
                 masses = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
                 np.testing.assert_allclose(found[2], masses.T @ (X * seen), atol=1e-12)
                 np.testing.assert_allclose(found[3], masses.T @ ((1 - X) * seen), atol=1e-12)
