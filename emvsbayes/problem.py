@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emvsbayes.core.checks import real_array, whole_number
+from emvsbayes.core.checks import labels_below, real_array, whole_number
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.core.records import record_fields
 from emvsbayes.core.sources import stand_in
 from emvsbayes.core.twin import Free, Twin
-from emvsbayes.core.weights import labels_among
 from emvsbayes.families import FAMILIES
 from emvsbayes.sources.opening import CHUNK, as_reader, by_chunks, only_by_chunks
 from emvsbayes.sources.record import open_source
@@ -127,7 +126,7 @@ def pose(
         require_rowwise(built)
         reader = as_reader(X, labels=labels, sample_weight=sample_weight)
         data = open_source(reader, twin.data, chunk or CHUNK, watch)
-        labels_among(data.surveyed.largest_label, k)
+        labels_below(np.array([data.surveyed.largest_label]), k)
     else:
         data = twin.data.read(X, labels, sample_weight)
     built.check(stand_in(data))

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from emvsbayes.core.checks import whole_number
+from emvsbayes.core.checks import labels_below, whole_number
 from emvsbayes.core.em import Stop
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.esteps import Exact
@@ -158,4 +158,5 @@ class Stream:
         first, now = getattr(begun.data, "columns", ()), getattr(data, "columns", ())
         if len(first) != len(now):
             raise InputError(f"the first chunk had {len(first)} columns; this one has {len(now)}.")
+        labels_below(data.labels, begun.family.n_components)
         return data

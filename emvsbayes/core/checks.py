@@ -145,3 +145,9 @@ def known_labels(value: ArrayLike | None, n: int) -> Integers | None:
     if (labels != given).any() or (labels < -1).any():
         raise InputError("labels must be whole numbers: a component counted from 0, or -1 where it is unknown.")
     return labels
+
+
+def labels_below(labels: Integers | None, k: int) -> None:
+    """Raise where a known label is none of k components."""
+    if labels is not None and len(labels) and labels.max() >= k:
+        raise InputError(f"labels go up to {labels.max()}, but {k} components are counted from 0 to {k - 1}.")

@@ -6,17 +6,21 @@ Two ways to one result, equal to rounding (`tests/contract/test_promise_fused.py
     fused      S, ln p(rows | θ) = accumulate(θ, rows)           one pass, q is never stored
 
 The fused way is taken where nobody wants q, the E-step has such a method and the family knows it, and these data are of
-a kind that it takes; this module is the one place where that is decided.
+a kind that it takes; this module is the one place where that is decided. Where numba is told not to compile
+(NUMBA_DISABLE_JIT), the explicit way is always taken: slower, and the same to rounding.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
 from emvsbayes.core.esteps import EStep
 from emvsbayes.core.protocol import Expectation, Family
+
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") in {"", "0"}
 
 
 def gather(
@@ -35,7 +39,7 @@ def gather(
     Where it is not to be scored, the log-likelihood is left out of the explicit way. `bounds` are those of the same
     rows and run, see `bounds_of`.
     """
-    fused = None if keep_q or e_step.fused is None else getattr(family, e_step.fused, None)
+    fused = getattr(family, e_step.fused, None) if COMPILED and e_step.fused and not keep_q else None
     more = () if bounds is None else (bounds,)
     found = None if fused is None else fused(params, data, about, *more)
     if found is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.core.checks import Array
+from emvsbayes.core.checks import Array, labels_below
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.priors import DirichletPrior
 from emvsbayes.core.trace import Event
@@ -26,14 +26,7 @@ def require_components(k: int, data: Any) -> None:
     rows = int((data.row_weights > 0).sum())
     if rows < k:
         raise InputError(f"{k} components need at least {k} rows of positive weight; there are {rows}.")
-    if data.labels is not None:
-        labels_among(int(data.labels.max()), k)
-
-
-def labels_among(largest: int, k: int) -> None:
-    """Raise where the largest known label is none of K components."""
-    if largest >= k:
-        raise InputError(f"labels go up to {largest}, but {k} components are counted from 0 to {k - 1}.")
+    labels_below(data.labels, k)
 
 
 def log_weights(weights: Array) -> Array:

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from emvsbayes.core.checks import Array, Integers
+from emvsbayes.core.checks import Array, Integers, labels_below
+from emvsbayes.core.errors import InputError
 from emvsbayes.densities import gaussian as plain_gaussian
 from emvsbayes.densities.kernels import bernoulli, binomial, costs, gaussian, nearest, products
 from emvsbayes.densities.kernels.rows import summed
 
 NONE_KNOWN: Integers = np.empty(0, dtype=np.int64)
+
+
+def known_labels(X: Array, weights: Array, labels: Integers | None, k: int) -> Integers:
+    """The labels that kernels take, none at all for None: kernels do not look whether a place lies in an array."""
+    if len(weights) != len(X) or (labels is not None and len(labels) != len(X)):
+        raise InputError(f"{len(X)} rows need a weight each, and a label each where any is known; give as many.")
+    labels_below(labels, k)
+    return NONE_KNOWN if labels is None else labels
 
 
 def gaussian_pass(
@@ -35,7 +44,7 @@ def gaussian_pass(
     labels : (N,), -1 where unknown, or None
     log_weights, means, covariances : (K,), (K, D), and (K, D, D) or variances (K, D)
     """
-    (k, d), known = means.shape, NONE_KNOWN if labels is None else labels
+    (k, d), known = means.shape, known_labels(X, weights, labels, len(means))
     if covariances.ndim == 2:
         constants = log_weights - 0.5 * (d * plain_gaussian.LOG_2PI + np.log(covariances).sum(axis=1))
         sweep, scale, cost, shape = gaussian.sweep_variances, 1 / covariances, costs.gaussian_variances(d, k), (k, d)
@@ -71,7 +80,7 @@ def bernoulli_pass(
     weights, labels, log_weights : (N,), (N,) or None, (K,)
     log_p, log_q : (K, D), logarithms of the probabilities of a one and of a zero, or what stands for them
     """
-    (k, d), known = log_p.shape, NONE_KNOWN if labels is None else labels
+    (k, d), known = log_p.shape, known_labels(X, weights, labels, len(log_p))
     inner = bool(np.isfinite(log_p).all() and np.isfinite(log_q).all())
     missing = bits is not None and len(bits[1]) > 0
     by_bits, by_products = costs.bernoulli_bits(d, k), costs.bernoulli_products(d, k)
@@ -122,7 +131,7 @@ def binomial_pass(
     weights, labels, log_weights : (N,), (N,) or None, (K,)
     log_p, log_q : (K,), logarithms of the probabilities of heads and of tails, or what stands for them
     """
-    k, known = len(log_p), NONE_KNOWN if labels is None else labels
+    k, known = len(log_p), known_labels(heads, weights, labels, len(log_p))
 
     def rows(start: int, stop: int, *sums: Array) -> float:
         return binomial.sweep(heads, tosses, base, weights, known, log_weights, log_p, log_q, start, stop, *sums)
@@ -145,7 +154,7 @@ class Bounds:
 
     def steps_to(self, centers: Array) -> Array:
         """How far each centre moves, (K,); from now on the bounds are those at `centers`."""
-        before, self.centers = self.centers, centers
+        before, self.centers = self.centers, centers.copy()
         return np.zeros(len(centers)) if before is None else np.sqrt(((centers - before) ** 2).sum(axis=1))
 
 
@@ -159,10 +168,14 @@ def nearest_pass(
     X, weights, labels : (N, D), float64 or float32; (N,); (N,), -1 where unknown, or None
     bounds : of the same rows; renewed
     """
-    (k, d), known = centers.shape, NONE_KNOWN if labels is None else labels
+    (k, d), known = centers.shape, known_labels(X, weights, labels, len(centers))
     if bounds is None or k == 1:
         assigned, lower, steps = NONE_KNOWN, np.empty(0), np.empty(0)
     else:
+        if len(bounds.assigned) != len(X):
+            raise InputError(
+                f"the bounds are those of {len(bounds.assigned)} rows, not of these {len(X)}; make new ones."
+            )
         assigned, lower, steps = bounds.assigned, bounds.lower, bounds.steps_to(centers)
 
     def rows(start: int, stop: int, *sums: Array) -> float:

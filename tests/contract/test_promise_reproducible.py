@@ -43,20 +43,21 @@ def test_global_random_state_is_neither_used_nor_touched():
     assert fitted("gaussian_mixture-full-ml").to_json() == one
 
 
+ITERATED = ("VEI", "VEE", "VEV", "EVE", "VVE")  # an M-step that iterates ends where a gain falls below its tolerance
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_recording_changes_nothing_but_rounding(name):
     """A recorded run keeps q; an unrecorded one takes the compiled pass where there is one. Events are the same."""
-    (problem, prior), stop = (
-        posed(name),
-        Stop(tol=0, max_passes=PASSES),
-    )  # all of them: a gain of 0 may be one of rounding
+    (problem, prior), stop = posed(name), Stop(tol=0, max_passes=PASSES)  # all: a gain of 0 may be one of rounding
     recorded, silent = (
         run_em(problem.family, problem.data, starting(name), prior=prior, stop=stop, record=record)
         for record in (True, False)
     )
     assert len(silent.trace) == 0 < len(recorded.trace)
     if silent.q is None:
-        assert_close(silent.params, recorded.params, rtol=1e-9, atol=1e-10)
+        near = 1e-9 if any(structure in name for structure in ITERATED) else 1e-12  # 4e-14 seen
+        assert_close(silent.params, recorded.params, rtol=near, atol=near)
     else:
         assert_identical(silent.params, recorded.params)
         assert_identical(silent.q, recorded.q)

@@ -54,7 +54,7 @@ def test_chunked_is_batch(name, e_step, rows):
         assert (found.status, found.passes) == (batch.status, batch.passes)
         assert found.log_likelihood == pytest.approx(batch.log_likelihood, rel=1e-12)
         assert found.objective == pytest.approx(batch.objective, rel=1e-12)
-        assert_close(found.params, batch.params, rtol=1e-9, atol=1e-10)
+        assert_close(found.params, batch.params, rtol=1e-12, atol=1e-13)
     chunked = runs[f"chunked:{rows}", True]
     assert chunked.q is None
     assert chunked.trace.largest_residual < 1e-10

@@ -1,5 +1,7 @@
 """The pieces of the compiled passes: elementary functions, tables of bits, factors of small matrices, parts of rows."""
 
+import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -22,9 +24,13 @@ def each_log(x, out):
         out[i] = log(x[i])
 
 
-def units(ours, exact):
-    """The distance in units in the last place."""
-    return np.abs(ours - exact) / np.spacing(np.abs(exact))
+WIDE = np.finfo(np.longdouble).nmant > np.finfo(float).nmant  # where it is not, NumPy's own rounding is in the way
+
+
+def units(ours, function, x):
+    """The distance from a function of x in units in the last place."""
+    exact = function(x.astype(np.longdouble))
+    return (np.abs(ours - exact) / np.spacing(np.abs(exact).astype(float))).astype(float)
 
 
 def test_exp_to_the_last_place():
@@ -34,7 +40,7 @@ def test_exp_to_the_last_place():
     ]
     found = np.empty_like(x)
     each_exp(x, found)
-    assert units(found, np.exp(x)).max() <= 2
+    assert units(found, np.exp, x).max() <= (1.1 if WIDE else 2)  # without its last term 2.4
     assert found[x == 0] == 1
 
 
@@ -54,7 +60,7 @@ def test_log_to_the_last_places():
     ]
     found = np.empty_like(x)
     each_log(x, found)
-    assert units(found, np.log(x))[np.log(x) != 0].max() <= 3
+    assert units(found, np.log, x)[np.log(x) != 0].max() <= (2.1 if WIDE else 3)
     one = np.ones(1)
     each_log(one, one)
     assert one[0] == 0
@@ -175,3 +181,23 @@ def test_an_error_in_a_thread_is_an_error(monkeypatch):
 
     with using_threads(2), pytest.raises(np.linalg.LinAlgError, match="there"):
         rows.summed(sweep, 5000, 1.0, lambda: (np.zeros(1),))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_an_error_nobody_is_still_writing(error, monkeypatch):
+    """Bug: the other threads went on, with the arrays and bounds of a caller who had moved on."""
+    monkeypatch.setattr(rows, "PART", 1.0)
+    here, at_work, ended = threading.get_ident(), threading.Event(), []
+
+    def sweep(start, stop, total):
+        if threading.get_ident() == here:
+            at_work.wait(10)
+            raise error
+        at_work.set()
+        time.sleep(0.05)
+        ended.append(start)
+        return 0.0
+
+    with using_threads(2), pytest.raises(error):
+        rows.summed(sweep, 1024, 1.0, lambda: (np.zeros(1),))
+    assert ended == [512]

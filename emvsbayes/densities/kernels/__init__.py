@@ -1,6 +1,7 @@
 """The compiled kernels: loops over blocks of rows that stay in the first cache.
 
-    elementary   the compiler's settings, exp, log          vectors      eight numbers at a time
+    compiling    how kernels are compiled and kept          elementary   the compiler's liberties, exp, log
+    vectors      eight numbers at a time
     sharing      from log joints to masses                  factors      small covariance matrices
     gaussian     matrices and variances, by loops           products     the same, and grey levels, by BLAS
     bernoulli    bits, by tables                            binomial     counts

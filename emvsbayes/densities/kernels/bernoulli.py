@@ -76,10 +76,10 @@ def look_up(bytes_: np.ndarray, at: int, rows: int, table: Array, sums: Array) -
     step = BYTES * size
     for j in range(0, bytes_.shape[0], 4):
         for i in range(rows):
-            a = j * step + bytes_[j, at + i] * size
-            b = (j + 1) * step + bytes_[j + 1, at + i] * size
-            c = (j + 2) * step + bytes_[j + 2, at + i] * size
-            d = (j + 3) * step + bytes_[j + 3, at + i] * size
+            a = j * step + np.int64(bytes_[j, at + i]) * size
+            b = (j + 1) * step + np.int64(bytes_[j + 1, at + i]) * size
+            c = (j + 2) * step + np.int64(bytes_[j + 2, at + i]) * size
+            d = (j + 3) * step + np.int64(bytes_[j + 3, at + i]) * size
             for k in range(0, size, LANES):
                 add_four_to_one(sums, i * size + k, table, a + k, b + k, c + k, d + k)
 

@@ -10,18 +10,17 @@ Kernels index blocks of rows, views, by the loop's own counter. An index such as
 count from the end, for all that a compiler knows; before it turns the loop into vectors it then looks whether any array
 lies where that would lead, and where one happens to, sums are taken in another order: the last digits of a result would
 depend on addresses.
-
-Compiled code is cached beside the sources (or where NUMBA_CACHE_DIR says), so that a machine pays for it once.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from emvsbayes.densities.kernels.compiling import kernel
 
 # sums may be taken in any order that the compiler likes, the same for equal input; NaN and infinity stay what they are
-compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-in_order = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})  # ln 2 in two parts, and rounding
+compiled = kernel({"contract", "reassoc", "nsz"})
+in_order = kernel({"contract"})  # ln 2 in two parts, and rounding
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 21 zeros at its end

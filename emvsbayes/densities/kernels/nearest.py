@@ -6,7 +6,8 @@
 With bounds (Hamerly): u_n = |x_n - μ_j| for the row's last centre j is needed for the moments anyway; ℓ_n, a distance
 below which no other centre can be, sinks by the largest step that any other centre made since it was measured; half the
 distance of μ_j from its nearest neighbour, s_j, is such a distance too. Where u_n < max(ℓ_n, s_j) the row stays without
-another look. The assignments are those of the full search, ties included.
+another look. Distances and steps are rounded; SAFE makes each of them, u_n and the steps larger, the first ℓ_n smaller,
+by far more than rounding may have made it the other way. The assignments are those of the full search, ties included.
 
 Sources: Lloyd (1982), IEEE Trans. Inf. Theory 28, 129-137; Hamerly (2010), Making k-means even faster, SIAM Data
 Mining, 130-140.
@@ -21,7 +22,7 @@ from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.vectors import LANES, add_scaled_difference, copy_eight, squared_difference
 
 BLOCK = 256
-SAFE = 1 + 1e-9  # what rounding may do to a distance
+SAFE = 1 + 1e-9
 
 
 @compiled
@@ -140,7 +141,7 @@ def sweep(
     for at in range(start, stop, BLOCK):
         rows, many = min(BLOCK, stop - at), 0
         w = weights[at : at + rows]
-        take_rows(X[at : at + rows], block)
+        take_rows(np.ascontiguousarray(X[at : at + rows]), block)  # no copy where it is
         for i in range(rows):
             row = at + i
             if labels.size and labels[row] >= 0:
@@ -149,7 +150,7 @@ def sweep(
                 continue
             if bounded and assigned[row] >= 0:
                 j = assigned[row]
-                lower[row] -= other if j == far else longest
+                lower[row] -= SAFE * (other if j == far else longest)
                 square[i] = squared_difference(block, i * size, centers, j * size, size)
                 if np.sqrt(square[i]) * SAFE < max(lower[row], gaps[j]):
                     found[i] = j
@@ -165,7 +166,7 @@ def sweep(
             row, k = doubtful[i], np.int64(scratch[0, i])
             found[row], square[row] = k, squared_difference(block, row * size, centers, k * size, size)
             if bounded:
-                assigned[at + row], lower[at + row] = k, np.sqrt(scratch[2, i])
+                assigned[at + row], lower[at + row] = k, np.sqrt(scratch[2, i]) / SAFE
         for i in range(rows):
             k = found[i]
             if not home:

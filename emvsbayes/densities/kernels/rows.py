@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 
 from emvsbayes.core.checks import Array
@@ -46,8 +46,13 @@ def summed(
             heights[i] = sweep(*ranges[i], *found[i])
 
     number = min(threads(), len(ranges))
-    others = [_pool(os.getpid()).submit(every, i, number) for i in range(1, number)]
-    every(0, number)
+    others: list[Future[None]] = []
+    try:
+        for i in range(1, number):
+            others += _given_away(every, i, number)
+        every(0, number)
+    finally:
+        wait(others)  # whatever happens, nobody writes to these arrays after this
     for other in others:
         other.result()
     height, total = heights[0], found[0]
@@ -56,6 +61,15 @@ def summed(
         for sum_, part in zip(total, arrays, strict=True):
             sum_ += part
     return height, total
+
+
+def _given_away(every: Callable[[int, int], None], first: int, step: int) -> list[Future[None]]:
+    """A share of the parts, to another thread; done here where the program is ending and no more threads are had."""
+    try:
+        return [_pool(os.getpid()).submit(every, first, step)]
+    except RuntimeError:
+        every(first, step)
+        return []
 
 
 @cache

@@ -29,7 +29,8 @@ def share(joint: Array, weights: Array, labels: Integers, scratch: Array, n: Arr
     Returns
     -------
     float
-        -inf where a row of positive weight has no component that could have produced it; its masses are then 0.
+        -inf where a row of positive weight has no component that could have produced it; its masses are then 0. NaN
+        where a joint of such a row is NaN, whatever its masses.
     """
     components, rows = joint.shape[0], weights.size
     peak, total = scratch[0], scratch[1]
@@ -51,15 +52,17 @@ def share(joint: Array, weights: Array, labels: Integers, scratch: Array, n: Arr
         nobody = peak[i] == -np.inf
         peak[i] = 0.0 if nobody else peak[i]
         impossible += weights[i] if nobody else 0.0
+    broken = 0.0  # exp takes NaN for 0
     for k in range(components):
         row = joint[k]
         for i in range(rows):
+            broken += weights[i] if np.isnan(row[i]) else 0.0
             row[i] = exp(row[i] - peak[i])
             total[i] += row[i]
     height = 0.0
     for i in range(rows):
         w = weights[i]
-        safe = max(total[i], 1e-300)  # 0 only where nobody could: the others hold their largest term, 1
+        safe = max(total[i], 1.0)  # it holds its largest term, 1, and is below 1 only where nobody could: 0
         height += w * (peak[i] + log(safe))
         total[i] = w / safe
     for k in range(components):
@@ -68,4 +71,6 @@ def share(joint: Array, weights: Array, labels: Integers, scratch: Array, n: Arr
             row[i] *= total[i]
             mass += row[i]
         n[k] += mass
+    if broken > 0:
+        return np.nan
     return -np.inf if impossible > 0 else height

@@ -1,8 +1,13 @@
 """Eight numbers added at once, at places that are only known when the program runs.
 
 A compiler turns a loop into vectors where it can show that what is written is not what is read. Of table rows picked by
-the data it cannot, and asks at every row; these four lines of LLVM say it. Places count doubles from the start of a
-contiguous array, and are not checked.
+the data it cannot, and asks at every row; these few lines of LLVM say it.
+
+Places count numbers from the start of an array, whatever its shape. That the array is contiguous is checked when a
+kernel is compiled; that a place, and the seven numbers after it, lie inside is not checked at all. It is so because
+rows that are read or written here are padded to whole vectors, a place is a row's number times its padded length, and
+that number is below the number of rows: a byte below 256, four bits below 16, a component below K, a label below K
+(`densities.passes` looks), a row of the block below its size.
 """
 
 from __future__ import annotations
@@ -12,11 +17,19 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic as numba_intrinsic
 
 intrinsic: Any = numba_intrinsic  # the first parameter is the compiler's, which a type checker cannot know
 LANES = 8
 EIGHT = ir.VectorType(ir.DoubleType(), LANES)
+
+
+def _contiguous(*kinds: Any, narrow: bool = False) -> None:
+    """Refuses arrays whose numbers do not lie one after another, or are no doubles (float32 where `narrow`)."""
+    for kind in kinds:
+        if kind.layout != "C" or kind.dtype not in ((types.float64, types.float32) if narrow else (types.float64,)):
+            raise TypingError(f"eight numbers at a time need a contiguous array of floats; this is {kind}.")
 
 
 def _at(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> Any:
@@ -38,6 +51,7 @@ def add_four_to_one(typing, out, to, table, a, b, c, d):
         builder.store(builder.fadd(builder.load(target, align=8), sum_), target, align=8)
         return context.get_dummy_value()
 
+    _contiguous(out, table)
     place = types.intp
     return types.void(out, place, table, place, place, place, place), code
 
@@ -55,6 +69,7 @@ def add_one_to_four(typing, out, a, b, c, d, table, at):
             builder.store(builder.fadd(builder.load(target, align=8), row), target, align=8)
         return context.get_dummy_value()
 
+    _contiguous(out, table)
     place = types.intp
     return types.void(out, place, place, place, place, table, place), code
 
@@ -76,6 +91,8 @@ def copy_eight(typing, out, to, table, at):
         builder.store(row, target, align=8)
         return context.get_dummy_value()
 
+    _contiguous(out)
+    _contiguous(table, narrow=True)
     place = types.intp
     return types.void(out, place, table, place), code
 
@@ -97,6 +114,7 @@ def squared_difference(typing, one, at, other, from_, size):
         add = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.fadd.v8f64")
         return builder.call(add, [ir.Constant(ir.DoubleType(), 0.0), builder.load(total)], fastmath=("reassoc",))
 
+    _contiguous(one, other)
     place = types.intp
     return types.float64(one, place, other, place, place), code
 
@@ -119,5 +137,6 @@ def add_scaled_difference(typing, out, to, weight, one, at, other, from_, size):
             builder.store(builder.fadd(builder.load(target, align=8), more, ("contract",)), target, align=8)
         return context.get_dummy_value()
 
+    _contiguous(out, one, other)
     place = types.intp
     return types.void(out, place, types.float64, one, place, other, place, place), code

@@ -24,6 +24,9 @@ Settings
 
 J never rises in either half-step of batch and medoids; in the first pass of online it may.
 
+Mini-batches are the stepwise schedule: fit("kmeans", X, n_components=20, schedule="stepwise:50", record=False) renews
+the centres after every fiftieth of the rows. A pass or three come near the J of a run to its end.
+
 Prior (MAP adds it to the statistics, as precision 1/s² at m beside the data's N_k/σ²)
     μ_kd ~ N(m_d, s_d²);  by default m the column means and s three column standard deviations, which looks at the data
 

@@ -1,0 +1,51 @@
+"""How kernels are compiled, and kept from one process to the next.
+
+Compiled code is cached beside the sources, in the user's cache where these cannot be written to, or where
+NUMBA_CACHE_DIR says, so that a machine pays for it once; where no place can be written to, every process compiles for
+itself.
+
+numba asks whether the file of a kernel has changed, not whether a file has from which it was given functions: code
+compiled with the `share` or the `exp` of yesterday would be run for ever. Here the key of compiled code holds the text
+of all kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from numba import config, njit
+from numba.core.caching import FunctionCache
+
+SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+
+
+class KernelCache(FunctionCache):
+    """numba's cache; code compiled with other kernels is no longer found."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), SOURCES)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keeps compiled code, unless the disk is full or may no longer be written to."""
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def kernel(fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator: compiled at the first call for each kind of arguments, without the interpreter's lock.
+
+    `fastmath` are the liberties that the compiler may take. Division by 0 is infinite or NaN, as in NumPy.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        found: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        if not config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
+            with suppress(RuntimeError):  # no place can be written to
+                found._cache = KernelCache(function)
+        return found
+
+    return decorate
