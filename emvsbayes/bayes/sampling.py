@@ -209,10 +209,10 @@ def _draw(
     tree = xr.DataTree.from_dict(
         {"posterior": posterior[[rv.name for rv in model.free_RVs]], "sample_stats": _tidy(stats)}
     )
-    how = evaluation(problem)
-    pm.compute_log_likelihood(tree, model=model, progressbar=False, compile_kwargs=how)
-    mode, converged = find_mode(model, map_start if map_start is not None else about, how)
-    certificate = certify(model, problem, prior, about, seed, unconstrained, how=how)
+    with evaluation(problem) as how:
+        pm.compute_log_likelihood(tree, model=model, progressbar=False, compile_kwargs=how)
+        mode, converged = find_mode(model, map_start if map_start is not None else about, how)
+        certificate = certify(model, problem, prior, about, seed, unconstrained, how=how)
     observed = find_observations(model)
     constant = {name: value for name, value in find_constants(model).items() if not name.endswith("_data")}
     coords: dict[Any, Any] = {name: np.asarray(values) for name, values in model.coords.items()}

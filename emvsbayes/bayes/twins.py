@@ -5,7 +5,8 @@ certificate:  PyMC's log-density, no Jacobians  =  log_likelihood + log_prior   
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -23,16 +24,22 @@ LITTLE = 20_000  # N K D up to which that is faster than compiling, for thousand
 SPREAD = 0.3  # of the random parameters about a start, in free coordinates
 
 
-def evaluation(problem: Problem) -> dict[str, Any]:
+@contextmanager
+def evaluation(problem: Problem) -> Iterator[dict[str, Any]]:
     """`compile_kwargs` for functions of the whole model: NumPy, step by step, where data are few; else PyTensor's own.
 
-    PyTensor's default compiles with numba, a quarter of a minute a function the first time.
+    PyTensor's default compiles with numba, a quarter of a minute a function the first time. The functions are made, and
+    called first, within: without a C compiler, for what PyTensor calls from Python it compiles with one too.
     """
     columns = max(
         (np.shape(value)[1] for value in record_fields(problem.data).values() if np.ndim(value) == 2), default=1
     )
     little = problem.data.n_rows * columns * problem.family.n_components <= LITTLE
-    return {"mode": INTERPRETED} if little else {}
+    if little:
+        with pytensor.config.change_flags(cxx=""):
+            yield {"mode": INTERPRETED}
+    else:
+        yield {}
 
 
 class Unconstrained:
