@@ -84,7 +84,8 @@ class GaussianStats(VectorSpace):
         """The same statistics measured from another origin, exactly."""
         shift = origin - self.origin
         second = gaussian.moved_second_moment(self.second, self.first, self.n_mean, shift)
-        return replace(self, first=self.first - self.n_mean[:, None] * shift, second=second, origin=origin)
+        first = self.first - self.n_mean[:, None] * shift
+        return GaussianStats(self.n_weight, self.n_mean, self.n_cov, first, second, origin)
 
 
 @dataclass(frozen=True, slots=True)
