@@ -128,7 +128,8 @@ def sweep(
     (k_all, d), bounded = centers.shape, assigned.size > 0
     size = LANES * ((d + LANES - 1) // LANES)
     home, centers, origin = (centers == origin).all(), padded(centers, size), padded(origin, size)
-    block, columns, firsts = np.zeros((BLOCK, size)), np.zeros((size, BLOCK)), np.zeros((k_all, size))
+    block, columns = np.zeros((BLOCK, size)), np.zeros((size, BLOCK))
+    firsts, counts, squares = np.zeros((k_all, size)), np.zeros(k_all), np.zeros(k_all)  # far from other threads' sums
     scratch = np.empty((4, BLOCK))
     doubtful, found, square = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK)
     gaps = half_gaps(centers) if bounded else np.empty(0)
@@ -172,7 +173,9 @@ def sweep(
             if not home:
                 square[i] = squared_difference(block, i * size, origin, k * size, size)
             add_scaled_difference(firsts, k * size, w[i], block, i * size, origin, k * size, size)
-            n[k] += w[i]
-            second[k] += w[i] * square[i]
+            counts[k] += w[i]
+            squares[k] += w[i] * square[i]
+    n += counts
     first += firsts[:, :d]
+    second += squares
     return 0.0
