@@ -13,7 +13,7 @@ from bench import peers
 from bench.records import Quartiles, Row, Side, Table, Value
 from emvsbayes.report import format as fmt
 
-CHUNK, PASSES = 200_000, 5
+CHUNK, PASSES, RUNS = 200_000, 5, 3
 SIZES = (1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000)
 
 
@@ -30,7 +30,8 @@ def large(quick: bool) -> Table:
         found = []
         for n in sizes:
             script.generate(path, n)
-            found.append(script.measured(path, CHUNK, PASSES, False))
+            runs = [script.measured(path, CHUNK, PASSES, False) for _ in range(RUNS)]
+            found.append(min(runs, key=lambda run: run["pass"]))
     seconds = np.array([float(f["pass"]) for f in found])
     rows = [one(f, script) for f in found]
     slope, constant, r2 = straight(np.array(sizes, dtype=float), seconds)
@@ -44,8 +45,8 @@ def large(quick: bool) -> Table:
     ]
     text = [
         f"{script.K} Gaussians in {script.D} dimensions, full covariances, a .npy file read {fmt.count(CHUNK)} rows at "
-        "a time; a time is the median of the passes after the first. Memory is the resident size above that after "
-        "imports and a small fit, sampled every hundredth of a second."
+        f"a time; a time is that of the fastest pass of {RUNS} runs of {PASSES}. Memory is the resident size above that "
+        "after imports and a small fit, sampled every hundredth of a second."
     ]
     return Table("large", title, text, rows, values, x="N")
 
