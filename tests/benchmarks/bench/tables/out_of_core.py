@@ -45,8 +45,8 @@ def large(quick: bool) -> Table:
     ]
     text = [
         f"{script.K} Gaussians in {script.D} dimensions, full covariances, a .npy file read {fmt.count(CHUNK)} rows at "
-        f"a time; a time is that of the fastest pass of {RUNS} runs of {PASSES}. Memory is the resident size above that "
-        "after imports and a small fit, sampled every hundredth of a second."
+        f"a time; a time is that of the fastest pass of {RUNS} runs of {PASSES}. Memory is the resident size above "
+        "that after imports and a small fit, sampled every hundredth of a second."
     ]
     return Table("large", title, text, rows, values, x="N")
 
