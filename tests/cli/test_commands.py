@@ -175,7 +175,7 @@ def test_all_begins_with_the_first_study(call, here, monkeypatch):
         asked.append(study.name)
         raise eb.InputError("enough")  # of the first
 
-    monkeypatch.setattr("emvsbayes.studies.run_study", run_study)
+    monkeypatch.setattr("emvsbayes.studies.several.run_study", run_study)
     assert call("run", "--all", "--out", "out").exit_code == 2
     assert asked == [next(iter(eb.STUDIES))]
 

@@ -124,7 +124,7 @@ def test_a_study_that_ends_as_declared_is_fine(declared, code, call, here, monke
     found = runner.run_study(study, sampling=False)
     unresolved = replace(found, record=replace(found.record, switching=object()))
     monkeypatch.setattr(studies, "STUDIES", {"two-coins": study})
-    monkeypatch.setattr(studies, "run_study", lambda *args, **options: unresolved)
+    monkeypatch.setattr(studies.several, "run_study", lambda *args, **options: unresolved)
     monkeypatch.setattr(runner.Compared, "save", lambda self, folder: folder / "index.html")
     done = call("run", "--all", "--out", "out")
     assert done.exit_code == code, done.output

@@ -7,6 +7,10 @@ itself.
 numba asks whether the file of a kernel has changed, not whether a file has from which it was given functions: code
 compiled with the `share` or the `exp` of yesterday would be run for ever. Here the key of compiled code holds the text
 of all kernels.
+
+Kernels are put whole into those that call them. Where the compiler chose, a process that had just compiled a kernel
+could call another version of a callee than one that read it from disk, with the sums of a loop in another order: the
+last digits would depend on who was first.
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ def kernel(fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        found: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        found: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath, forceinline=True)(function)
         if not config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
             with suppress(RuntimeError):  # no place can be written to
                 found._cache = KernelCache(function)
