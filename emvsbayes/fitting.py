@@ -1,4 +1,8 @@
-"""`fit`: EM from many starts, best first."""
+"""`fit`: EM from many starts, best first.
+
+One long module, because it is one path from what users write to a `Fit`: in memory, from a source, from a checkpoint,
+over a cluster. What each does differently is in `core.sampled_starts`, `checkpoints`, `sources` and `workers`.
+"""
 
 from __future__ import annotations
 

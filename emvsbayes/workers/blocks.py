@@ -74,7 +74,7 @@ def caught(function: Callable[..., Any], *arguments: Any) -> Any:
     """function(*arguments), or `Failed`."""
     try:
         return function(*arguments)
-    except Exception as error:
+    except Exception as error:  # whatever it is: it travels back as a value and is raised there
         return Failed(error)
 
 

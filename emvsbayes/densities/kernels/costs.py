@@ -1,6 +1,6 @@
 """What a row costs, in nanoseconds on one processor: which route a pass takes, and how rows are cut into parts.
 
-All numbers of this kind are here, as measured by `tests/benchmarks/kernels.py costs`; a processor twice as fast
+All numbers of this kind are here, as measured by `tests/benchmarks/costs.py`; a processor twice as fast
 changes none of the choices, for only their ratios count. Results depend on the choice in their last digits, hence it
 follows from N, D and K alone, never from a clock.
 """
