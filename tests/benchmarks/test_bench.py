@@ -193,10 +193,12 @@ def test_the_verdict_counts_goals_and_names_the_missed_in_a_few_words():
     assert small_results(quick=True).verdict == ["A quick run on small data: ratios are shown, and no goal is decided."]
 
 
-def test_the_bernoulli_floor_is_the_lower_of_the_two():
+def test_the_bernoulli_floor_is_the_lowest_of_three():
     work = Row("one pass", {"N": 1}, [Side(peers.OURS, exactly(0.024)), Side("products", exactly(0.1), exactly(4.2))])
     values = [
-        Value("floor by look-up", 0.009, "s"),
+        Value("logits by look-up", 0.003, "s"),
+        Value("statistics by look-up", 0.006, "s"),
+        Value("statistics under masks", 1e9, "additions"),  # 20 ms at 100 GFLOP/s, two operations each
         Value("operations of two products", 4e9, "operations"),  # 20 ms at 200 GFLOP/s
         Value("exponentials", 0.001, "s"),
         Value("bytes read", 1e6, "bytes"),
@@ -204,7 +206,11 @@ def test_the_bernoulli_floor_is_the_lower_of_the_two():
     first, second = goals.bernoulli(Table("bernoulli", "", [], [work], values), RATES)
     assert first.reached
     assert second.reached  # 24 ms are 2.4 times 9 + 1
-    assert second.measured.startswith("2.40 times the floor of 10.00\u00a0ms")
+    assert second.measured.startswith("2.40 times the floor of 10")
+    masked = [Value(v.name, v.value / 10, v.unit) if "masks" in v.name else v for v in values]
+    missed = goals.bernoulli(Table("bernoulli", "", [], [work], masked), RATES)[1]
+    assert missed.measured.startswith("4 times the floor of 6")  # 3 + 2 + 1
+    assert not missed.reached
 
 
 def test_a_climb_is_stamped_sweep_by_sweep_and_ends_at_the_gap():

@@ -4,6 +4,7 @@ NumPy looks at the places of ordinary indices, and the functions below stand in 
 nobody looks at when they are compiled.
 """
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,21 @@ def add_one_to_four(out, a, b, c, d, table, at):
         target += eight(table, at)
 
 
+def sum_where_set(out, bytes_, at, apart, flip, table, from_, long, rows):
+    target = eight(out, 0, 80)
+    assert bytes_.flags.c_contiguous
+    for g in range(5):
+        for c in range(2):
+            sums = np.zeros(8)
+            for r in range(rows):
+                place, number = at + c * apart + r, from_ + g * long + r
+                assert 0 <= place < bytes_.size
+                assert 0 <= number < table.size
+                mask = int(bytes_.reshape(-1)[place]) ^ int(flip)
+                sums += table.reshape(-1)[number] * np.array([mask >> i & 1 for i in range(8)])
+            target[16 * g + 8 * c :][:8] = sums
+
+
 def copy_eight(out, to, table, at):
     eight(out, to)[:] = eight(table, at)
 
@@ -45,11 +61,19 @@ def add_scaled_difference(out, to, weight, one, at, other, from_, size):
     target += weight * (eight(one, at, size) - eight(other, from_, size))
 
 
-for stand_in in (add_four_to_one, add_one_to_four, copy_eight, squared_difference, add_scaled_difference):
+for stand_in in (
+    add_four_to_one,
+    add_one_to_four,
+    sum_where_set,
+    copy_eight,
+    squared_difference,
+    add_scaled_difference,
+):
     assert hasattr(vectors, stand_in.__name__)
     setattr(vectors, stand_in.__name__, stand_in)
 
 from emvsbayes.densities import passes  # noqa: E402
+from emvsbayes.densities.kernels import bernoulli, tallies  # noqa: E402
 from emvsbayes.families.bernoulli_mixture.records import BernoulliData  # noqa: E402
 
 rng = np.random.default_rng(0)
@@ -68,7 +92,8 @@ for d in (1, 7, 8, 9, 17):
                 of_each = [(X[z == j].astype(float) - origin[j]).sum(axis=0) for j in range(k)]
                 np.testing.assert_allclose(first, of_each, atol=1e-9)
 
-for d in (1, 8, 9, 31, 32, 33):
+for way, d in product((tallies.MASKED, tallies.BUCKETS), (1, 8, 9, 31, 32, 33)):
+    bernoulli.opened, bernoulli.tally, bernoulli.read_off = way
     for k in (1, 9):
         for n in (1, 40):
             X, logs = (rng.random((n, d)) < 0.5).astype(float), np.log(rng.uniform(0.1, 0.9, size=(2, k, d)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emvsbayes.core.threads import using_threads
-from emvsbayes.densities.kernels import bernoulli, factors, nearest, rows
+from emvsbayes.densities.kernels import bernoulli, factors, nearest, rows, tallies
 from emvsbayes.densities.kernels.elementary import compiled, exp, log
 
 
@@ -66,13 +66,19 @@ def test_log_to_the_last_places():
     assert one[0] == 0
 
 
+def in_bytes(bits):
+    """Bits (N, D) as byte columns, a multiple of four."""
+    found = np.zeros((-(-bits.shape[1] // 32) * 4, len(bits)), dtype=np.uint8)
+    packed = np.packbits(bits, axis=1, bitorder="little").T
+    found[: len(packed)] = packed
+    return found
+
+
 @pytest.mark.parametrize("d", [1, 4, 7, 8, 9, 16, 30])
-def test_tables_and_buckets_against_sums_written_out(d):
+def test_tables_against_sums_written_out(d):
     rng, k, n = np.random.default_rng(d), 3, 40
     bits = rng.random((n, d)) < 0.5
-    bytes_ = np.zeros((-(-d // 32) * 4, n), dtype=np.uint8)
-    packed = np.packbits(bits, axis=1, bitorder="little").T
-    bytes_[: len(packed)] = packed
+    bytes_ = in_bytes(bits)
     set_logs, unset_logs = rng.normal(size=(k, d)), rng.normal(size=(k, d))
     set_logs[0, 0] = -np.inf
     table = bernoulli.tables(set_logs, unset_logs, len(bytes_))
@@ -82,13 +88,51 @@ def test_tables_and_buckets_against_sums_written_out(d):
     np.testing.assert_allclose(sums[:, :k], expected, rtol=1e-12, atol=1e-12)
     assert (sums[:, k:] == 0).all()
 
-    masses = np.zeros_like(sums)
-    masses[:, :k] = rng.random((n, k))
-    buckets, ones, zeros = np.zeros((2 * len(bytes_), 16, table.shape[2])), np.zeros((k, d)), np.zeros((k, d))
-    bernoulli.drop(bytes_, 0, n, masses, buckets)
-    bernoulli.unfolded(buckets, ones, zeros)
-    np.testing.assert_allclose(ones, masses[:, :k].T @ bits, rtol=1e-13)
-    np.testing.assert_allclose(zeros, masses[:, :k].T @ ~bits, rtol=1e-13)
+
+def tallied(way, bits, masses, both=True, block=64):
+    """Ones and zeros (K, D) of masses (N, K), a block of rows after the other."""
+    opened, tally, read_off = way
+    (n, d), k, bytes_ = bits.shape, masses.shape[1], in_bytes(bits)
+    kept, ones, zeros = opened(len(bytes_), k), np.zeros((k, d)), np.zeros((k if both else 0, d))
+    for at in range(0, n, block):
+        size = min(block, n - at)
+        joint = np.zeros((tallies.rows_of_masses(k), block))
+        joint[:k, :size] = masses[at : at + size].T
+        tally(bytes_, at, size, joint, joint.sum(axis=1), both, kept)
+    read_off(kept, ones, zeros)
+    return ones, zeros
+
+
+WAYS = {"masks": tallies.MASKED, "buckets": tallies.BUCKETS}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("k", [1, 5, 6, 17])
+@pytest.mark.parametrize("d", [1, 7, 8, 9, 16, 33])
+def test_tallies_against_sums_written_out(way, k, d):
+    """Each count to its own digits, whatever its size beside the others; both ways, whichever this processor takes."""
+    rng, n = np.random.default_rng(d), 150
+    bits = rng.random((n, d)) < rng.choice([0.01, 0.5, 0.99], size=d)
+    masses = rng.dirichlet(np.full(k, 0.1), n) * 10.0 ** rng.integers(-12, 3, size=(n, 1))
+    ones, zeros = tallied(WAYS[way], bits, masses)
+    np.testing.assert_allclose(ones, masses.T @ bits, rtol=3e-13)
+    np.testing.assert_allclose(zeros, masses.T @ ~bits, rtol=3e-13)
+    alone, nothing = tallied(WAYS[way], bits, masses, both=False)
+    assert np.array_equal(alone, ones)
+    assert nothing.size == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tallies_of_nothing_are_nothing_and_small_ones_keep_their_digits(way):
+    n = 200
+    bits = np.ones((n, 9), dtype=bool)
+    bits[:, 8] = False
+    masses = np.random.default_rng(0).dirichlet(np.ones(3), n)
+    bits[77, 0], masses[77] = False, 1e-20
+    ones, zeros = tallied(WAYS[way], bits, masses)
+    assert (zeros[:, 1:8] == 0).all()
+    assert (ones[:, 8] == 0).all()
+    assert (zeros[:, 0] == 1e-20).all()
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 6])

@@ -27,7 +27,7 @@ def gaussian_variances(d: int, k: int) -> float:
 
 
 def bernoulli_bits(d: int, k: int) -> float:
-    """Eight components at a time, a byte of entries to be looked up and its two halves to be dropped."""
+    """Eight components at a time, a byte of entries to be looked up and to be counted."""
     vectors = -(-k // 8)
     return k * COMPONENT + d / 8 * vectors * (2.0 if vectors <= 4 else 8.0)  # larger tables leave the cache
 

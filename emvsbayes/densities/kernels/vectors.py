@@ -22,6 +22,7 @@ from numba.extending import intrinsic as numba_intrinsic
 
 intrinsic: Any = numba_intrinsic  # the first parameter is the compiler's, which a type checker cannot know
 LANES = 8
+TOGETHER, PAIR = 5, 2  # components and bytes whose ten sums stay in registers
 EIGHT = ir.VectorType(ir.DoubleType(), LANES)
 
 
@@ -30,6 +31,13 @@ def _contiguous(*kinds: Any, narrow: bool = False) -> None:
     for kind in kinds:
         if kind.layout != "C" or kind.dtype not in ((types.float64, types.float32) if narrow else (types.float64,)):
             raise TypingError(f"eight numbers at a time need a contiguous array of floats; this is {kind}.")
+
+
+def _eight_times(builder: Any, number: Any) -> Any:
+    """The same number in all lanes."""
+    first = builder.insert_element(ir.Constant(EIGHT, ir.Undefined), number, ir.IntType(32)(0))
+    same = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+    return builder.shuffle_vector(first, ir.Constant(EIGHT, ir.Undefined), same)
 
 
 def _at(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> Any:
@@ -72,6 +80,46 @@ def add_one_to_four(typing, out, a, b, c, d, table, at):
     _contiguous(out, table)
     place = types.intp
     return types.void(out, place, place, place, place, table, place), code
+
+
+@intrinsic
+def sum_where_set(typing, out, bytes_, at, apart, flip, table, from_, long, rows):
+    """out[g, 8c + i] = Σ_r table[from_ + g long + r] where bit i of bytes_[at + c apart + r] ^ flip is set.
+
+    r runs over `rows`, g over TOGETHER rows of the table, c over PAIR bytes; out is (5, 16). A byte is the mask of
+    eight numbers: processors that have registers for masks add under it.
+    """
+
+    def code(context, builder, signature, args):
+        out, bytes_, at, apart, flip, table, from_, long, rows = args
+        kinds, one = signature.args, at.type
+        bits = context.make_array(kinds[1])(context, builder, bytes_).data
+        numbers = context.make_array(kinds[5])(context, builder, table).data
+        nothing = ir.Constant(EIGHT, None)
+        sums = [[cgutils.alloca_once_value(builder, nothing) for _ in range(PAIR)] for _ in range(TOGETHER)]
+        lanes = ir.VectorType(ir.IntType(1), LANES)
+        with cgutils.for_range(builder, rows) as loop:
+            masks = []
+            for c in range(PAIR):
+                place = builder.add(builder.add(at, builder.mul(apart, one(c))), loop.index)
+                masks.append(builder.bitcast(builder.xor(builder.load(builder.gep(bits, [place])), flip), lanes))
+            for g in range(TOGETHER):
+                place = builder.add(builder.add(from_, builder.mul(long, one(g))), loop.index)
+                number = _eight_times(builder, builder.load(builder.gep(numbers, [place])))
+                for c in range(PAIR):
+                    old = builder.load(sums[g][c])
+                    builder.store(builder.select(masks[c], builder.fadd(old, number), old), sums[g][c])
+        for g in range(TOGETHER):
+            for c in range(PAIR):
+                target = _at(context, builder, kinds[0], out, one((g * PAIR + c) * LANES))
+                builder.store(builder.load(sums[g][c]), target, align=8)
+        return context.get_dummy_value()
+
+    _contiguous(out, table)
+    if bytes_.layout != "C" or bytes_.dtype != types.uint8:
+        raise TypingError(f"bits come as a contiguous array of bytes; this is {bytes_}.")
+    place = types.intp
+    return types.void(out, bytes_, place, place, types.uint8, table, place, place, place), code
 
 
 @intrinsic
@@ -126,9 +174,7 @@ def add_scaled_difference(typing, out, to, weight, one, at, other, from_, size):
     def code(context, builder, signature, args):
         out, to, weight, one, at, other, from_, size = args
         kinds = signature.args
-        weights = builder.insert_element(ir.Constant(EIGHT, ir.Undefined), weight, ir.IntType(32)(0))
-        same = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
-        weights = builder.shuffle_vector(weights, ir.Constant(EIGHT, ir.Undefined), same)
+        weights = _eight_times(builder, weight)
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (i, _):
             x = builder.load(_at(context, builder, kinds[3], one, builder.add(at, i)), align=8)
             y = builder.load(_at(context, builder, kinds[5], other, builder.add(from_, i)), align=8)

@@ -21,6 +21,9 @@ from bench.records import Value
 
 PRODUCTS, SINGLES, MEMORY = "products, float64", "products, float32", "memory, read"
 EXP = "exp, in the first cache"
+BERNOULLI = (
+    "logits by look-up", "statistics by look-up", "statistics under masks", "operations of two products", "exponentials"
+)  # fmt: skip
 
 
 def rate(rates: Sequence[Value], name: str) -> float:
@@ -44,6 +47,15 @@ def least(parts: dict[str, float]) -> float:
     return max(parts["products"] + parts["exp"], parts["reading"])
 
 
-def bernoulli(operations: float, exponentials: float, rates: Sequence[Value]) -> float:
-    """Two products of X in float32, which holds a bit exactly, and the exponentials; seconds."""
-    return operations / rate(rates, SINGLES) + exponentials
+def bernoulli(parts: dict[str, float], rates: Sequence[Value]) -> tuple[float, float, float]:
+    """Seconds of a pass by look-up, by look-up and masks, and by products of X in float32, which holds a bit exactly.
+
+    Masks add in registers, at the rate of a float64 product whose multiplications and additions are one instruction.
+    """
+    logits, buckets, masked, operations, exponentials = (parts[name] for name in BERNOULLI)
+    additions = 2 * masked / rate(rates, PRODUCTS)
+    return (
+        logits + buckets + exponentials,
+        logits + additions + exponentials,
+        operations / rate(rates, SINGLES) + exponentials,
+    )

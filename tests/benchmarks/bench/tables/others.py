@@ -69,18 +69,22 @@ def products(X: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def floors(n: int, d: int, k: int) -> list[Value]:
     """Seconds below which no pass of a kind can fall on this machine, from rates measured here and now.
 
-    By look-up: a byte stands for eight entries; N · D/8 · K additions for the logits and, the byte's halves apart,
-    N · D/4 · K for the statistics, at the rate of np.add in the first cache. By products: 4 N D K operations at the
-    rate of a large float32 product (counted in `machine`, compared on the page). Reading: N · D/8 bytes.
+    Logits by look-up: a byte stands for eight entries; N · D/8 · K additions at the rate of np.add in the first cache.
+    Statistics: with the byte's halves apart, N · D/4 · K more of them; or N · D · K additions under masks, eight in a
+    register, at the rate of a large float64 product, where two operations are one instruction. By products: 4 N D K
+    operations at the rate of a large float32 product. What depends on the rates of products is compared on the page.
+    Reading: N · D/8 bytes.
     """
     near, out = np.ones(1000), np.empty(1000)
-    add = per_element(lambda: np.add(near, near, out=out), 1000)
-    exp = per_element(lambda: np.exp(near, out=out), 1000)
-    lookups = n * k * (d / BITS + 2 * d / BITS)
+    add = per_element(lambda: np.add(near, near, out=out), 1000) / PROCESSORS
+    exp = per_element(lambda: np.exp(near, out=out), 1000) / PROCESSORS
+    entries = n * d * k
     return [
-        Value("floor by look-up", lookups * add / PROCESSORS, "s", f"{fmt.number(lookups, 3)} additions"),
-        Value("operations of two products", 4.0 * n * d * k, "operations"),
-        Value("exponentials", n * k * exp / PROCESSORS, "s", f"{fmt.count(n * k)} of them, beside either floor"),
+        Value("logits by look-up", entries / BITS * add, "s", f"{fmt.number(entries / BITS, 3)} additions"),
+        Value("statistics by look-up", 2 * entries / BITS * add, "s", f"{fmt.number(2 * entries / BITS, 3)} additions"),
+        Value("statistics under masks", float(entries), "additions"),
+        Value("operations of two products", 4.0 * entries, "operations"),
+        Value("exponentials", n * k * exp, "s", f"{fmt.count(n * k)} of them, beside every floor"),
         Value("bytes read", n * d / BITS, "bytes", "one bit an entry"),
     ]
 
