@@ -92,21 +92,22 @@ def verdict(
     points: Points, switching: Switching | None, singularity: Singularity, decomposition: Decomposition
 ) -> list[str]:
     """Three sentences: do the answers agree, what of the labels, and can the EM fit be trusted."""
-    return [_agreement(points), _labels(switching, points), _trust(singularity, decomposition)]
+    return [_agreement(points, switching), _labels(switching, points), _trust(singularity, decomposition)]
 
 
-def _agreement(points: Points) -> str:
+def _agreement(points: Points, switching: Switching | None) -> str:
     by_name = {score.name: score for score in points.scores}
     ml, map_ = by_name["ML (EM)"], by_name["MAP (EM)"]
     caveats = [CAVEATS[s.status].format(name) for name, s in (("ML", ml), ("MAP", map_)) if s.status in CAVEATS]
     caveat = f"{' and '.join(caveats)}; " if caveats else ""
     far = [p for p in points.parameters if p.z_map is not None]
     if not far:
-        alone = (
-            "there is no posterior to set it against: nothing was sampled"
-            if "pm.find_MAP" not in by_name
-            else "the chains did not agree, so that nothing is compared component by component"
-        )
+        if "pm.find_MAP" not in by_name:
+            alone = "there is no posterior to set it against: nothing was sampled"
+        elif switching is not None and switching.chains == 1:
+            alone = "a single chain cannot show that chains agree, so that nothing is compared component by component"
+        else:
+            alone = "the chains did not agree, so that nothing is compared component by component"
         return _capital(f"{caveat}EM ended at a MAP estimate, but {alone}.")
     worst = max(far, key=lambda p: abs(p.z_map or 0.0))
     worst_ml = max(far, key=lambda p: abs(p.z_ml or 0.0))

@@ -165,6 +165,14 @@ def test_unresolved():
     assert "relabelled to the EM fit" not in second
 
 
+def test_one_chain_is_not_said_to_disagree():
+    bare = parameter(z_map=None, z_ml=None)
+    found = replace(switching(after=None), chains=1)
+    first = sentences(points(bare, resolved=False, reason=unresolved(found)), found)[0]
+    assert "a single chain cannot show" in first
+    assert "did not agree" not in first
+
+
 def test_not_sampled():
     bare = parameter(z_map=None, z_ml=None)
     scores = [score("ML (EM)"), score("MAP (EM)")]
