@@ -64,8 +64,8 @@ def tally_masked(bytes_: np.ndarray, at: int, rows: int, masses: Array, here: Ar
     columns, apart = bytes_.shape
     padded, long = masses.shape
     found = np.empty((TOGETHER, PAIR * LANES))
-    for j in range(0, columns, PAIR):
-        for k in range(0, padded, TOGETHER):
+    for k in range(0, padded, TOGETHER):
+        for j in range(0, columns, PAIR):
             sum_where_set(found, bytes_, j * apart + at, apart, AS_IT_IS, masses, k * long, long, rows)
             lost = 0
             for g in range(TOGETHER):
