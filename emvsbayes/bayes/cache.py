@@ -52,7 +52,7 @@ def data_hash(data: Any) -> str:
 def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
     """The name under which the draws of this problem are kept."""
     family = problem.family
-    modules = ("sampling", "chains", "twins", "targets")
+    modules = ("sampling", "chains", "twins", "targets", "likelihoods", "entrance")
     code = [problem.twin.builder.split(":")[0], *(f"emvsbayes.bayes.{name}" for name in modules)]
     if settings.get("likelihood") == "fused" and problem.twin.target is not None:
         kernels = find_spec("emvsbayes.densities.kernels")

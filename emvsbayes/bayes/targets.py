@@ -1,8 +1,8 @@
 """A compiled posterior as nutpie's model: two addresses, arrays, and nothing for PyTensor or nutpie to compile.
 
-nutpie calls C functions of a point. For a PyMC model it compiles them from PyTensor's graph, the prior's included, a
-minute or two for a mixture of Gaussians and a third of that again in every later process; here they are a family's
-`target`, compiled once a machine. The coordinates, names and dimensions are the PyMC model's.
+nutpie calls C functions of a point (`entrance`). For a PyMC model it compiles them from PyTensor's graph, the prior's
+included, a minute or two for a mixture of Gaussians and a third of that again in every later process; here they are a
+family's `target`, compiled once a machine. The coordinates, names and dimensions are the PyMC model's.
 """
 
 from __future__ import annotations
@@ -10,28 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
-from math import prod
 from typing import Any
 
 import numpy as np
-from nutpie.sample import CompiledModel
 
+from emvsbayes.bayes import entrance
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target, named
 from emvsbayes.densities.kernels.calls import density_by_address, values_by_address, words_of
 from emvsbayes.problem import Problem
 
-_lib: Any = import_module("nutpie._lib")  # its compiled part, which has no stubs
 MOST = 200  # coordinates of which the information is taken, at two passes each
 
 
 @dataclass(frozen=True)
-class TargetModel(CompiledModel):
-    """What `nutpie.sample` takes.
+class TargetModel:
+    """What `nutpie.sample` takes, with what it reads of a model.
 
     Attributes
     ----------
+    dims : names of the dimensions of each field
     target : Target
     words : addresses and shapes of its arrays
     frame : (P, P) or None
@@ -40,11 +38,13 @@ class TargetModel(CompiledModel):
     labels : coordinates of the named dimensions
     """
 
+    dims: dict[str, tuple[str, ...]]
     target: Target
     words: Integers
     initial_point_func: Callable[[Any], Array]
     labels: dict[str, Any]
     frame: Array | None = None
+    reparameterized_names: None = None
 
     def in_frame(self, frame: Array) -> TargetModel:
         """The same posterior for a sampler that starts with the mass matrix (A Aᵀ)⁻¹, A lower triangular.
@@ -66,28 +66,20 @@ class TargetModel(CompiledModel):
     def coords(self) -> dict[str, Any]:
         return self.labels
 
-    def _make_model(self, init_mean: Any) -> Any:
-        density, values = functions(self.target)
-        fields, address = self.target.fields, self.words.ctypes.data
-        sizes = {name: len(labels) for name, labels in self.labels.items()}
-        many = sum(prod(shape) for shape in fields.values())
-        shapes = [list(shape) for shape in fields.values()]
-        variables = _lib.PyVariable.new_variables(
-            list(fields), ["float64"] * len(fields), shapes, sizes, self.dims or {}
-        )
-        return _lib.PyMcModel(
-            _lib.LogpFunc(density.address, address, self),
-            _lib.ExpandFunc(self.n_dim, many, values.address, address, self),
-            variables,
-            self.n_dim,
-            sizes,
-            dict(self.labels),
-            self.initial_point_func,
-            None,
-        )
-
     def _make_sampler(self, settings: Any, init_mean: Any, cores: int, *rest: Any) -> Any:
-        return _lib.PySampler.from_pymc(settings, cores, self._make_model(init_mean), *rest)
+        density, values = compiled = functions(self.target)
+        model = entrance.model(
+            (self, compiled),
+            self.n_dim,
+            self.target.fields,
+            self.dims,
+            self.labels,
+            density.address,
+            values.address,
+            self.words.ctypes.data,
+            self.initial_point_func,
+        )
+        return entrance.sampler(model, settings, cores, *rest)
 
 
 @cache

@@ -7,8 +7,8 @@ import pytensor
 import pytest
 from cases import CASES
 
+from emvsbayes.bayes.likelihoods import chosen_likelihood
 from emvsbayes.bayes.marginal import MarginalLikelihood, fused_model
-from emvsbayes.bayes.sampling import chosen_likelihood
 from emvsbayes.bayes.targets import framed, functions, information, target_model, value_and_gradient
 from emvsbayes.bayes.twins import INTERPRETED, Unconstrained
 from emvsbayes.core.errors import InputError
