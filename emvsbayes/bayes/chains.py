@@ -66,7 +66,7 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
         for chain, (start, stream) in enumerate(
             zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True)
         ):
-            model = compiled
+            model: Any = compiled
             if isinstance(compiled, TargetModel):
                 model, start = framed(compiled, start, stream.spawn(1)[0])
             task = bars.add_task(f"  chain {chain}", total=draws + tune, note="")
