@@ -26,7 +26,6 @@ from emvsbayes.bayes.targets import TargetModel
 from emvsbayes.bayes.twins import Unconstrained
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.densities.kernels.calls import words_of
 from emvsbayes.problem import Problem, require_twin
 
 
@@ -81,7 +80,7 @@ class CompiledTwin:
             return self.code.with_data(**values)
         found = self.problem.twin.compiled_target(self.problem.family, data, self.prior, self.about)
         assert found is not None, "rows of the same kind"
-        return replace(self.code, target=found, words=words_of(found.arrays))
+        return replace(self.code, target=found)
 
     def starts(self, data: Any, chains: int, seed: int) -> list[Any]:
         """Parameters at which the chains start, as `sample` chooses them (`bayes.chains`)."""

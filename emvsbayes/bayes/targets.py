@@ -31,7 +31,6 @@ class TargetModel:
     ----------
     dims : names of the dimensions of each field
     target : Target
-    words : addresses and shapes of its arrays
     frame : (P, P) or None
         A: the sampler moves in u, at the point A u. See `in_frame`.
     initial_point_func : seed -> where a chain starts, (P,)
@@ -40,7 +39,6 @@ class TargetModel:
 
     dims: dict[str, tuple[str, ...]]
     target: Target
-    words: Integers
     initial_point_func: Callable[[Any], Array]
     labels: dict[str, Any]
     frame: Array | None = None
@@ -51,8 +49,12 @@ class TargetModel:
 
         nutpie takes none from outside; a linear change of coordinates is the same thing.
         """
-        frame = np.ascontiguousarray(np.tril(frame))
-        return replace(self, frame=frame, words=words_of(self.target.arrays, frame))
+        return replace(self, frame=np.ascontiguousarray(np.tril(frame)))
+
+    @property
+    def words(self) -> Integers:
+        """Addresses and shapes of the arrays, made anew: a copy of this record has its arrays elsewhere."""
+        return words_of(self.target.arrays, self.frame)
 
     @property
     def n_dim(self) -> int:
@@ -68,15 +70,16 @@ class TargetModel:
 
     def _make_sampler(self, settings: Any, init_mean: Any, cores: int, *rest: Any) -> Any:
         density, values = compiled = functions(self.target)
+        words = self.words
         model = entrance.model(
-            (self, compiled),
+            (self, compiled, words),  # everything that has an address
             self.n_dim,
             self.target.fields,
             self.dims,
             self.labels,
             density.address,
             values.address,
-            self.words.ctypes.data,
+            words.ctypes.data,
             self.initial_point_func,
         )
         return entrance.sampler(model, settings, cores, *rest)
@@ -115,7 +118,7 @@ def target_model(problem: Problem, prior: Any, held: Any, model: Any) -> TargetM
     labels = {dim: pd.Index(values) for dim, values in model.coords.items() if dim in used}
     labels["unconstrained_parameter"] = pd.RangeIndex(found.size)
     functions(found)
-    return TargetModel(dims, found, words_of(found.arrays), lambda seed: np.zeros(found.size), labels)
+    return TargetModel(dims, found, lambda seed: np.zeros(found.size), labels)
 
 
 def value_and_gradient(target: Target, point: Array, words: Integers | None = None) -> tuple[float, Array]:
