@@ -8,6 +8,15 @@ the data are not swept again. Nothing else of the PyMC model changes: priors, tr
 of the family's `bayes`, and only what PyMC takes for the density of the observed variable is replaced.
 
 One evaluation is one thread: a sampler runs its chains side by side and has no processor left over.
+
+`sample` does not use it: it climbs a density compiled without PyTensor (`targets`). The Op is for whatever else PyMC
+does with a model, such as its own samplers and optimisers:
+
+    problem = pose("gaussian_mixture", X, n_components=2)
+    prior, about = problem.family.proper_prior(problem.prior("default")), problem.random_params(seed=0)
+    with fused_model(problem, prior, about):
+        mode = pm.find_MAP(initvals={"means": about.means}, jitter=False)  # apart: equal components are a saddle
+        draws = pm.sample(nuts_sampler="pymc", chains=4)
 """
 
 from __future__ import annotations

@@ -265,3 +265,30 @@ def test_the_statistics_of_a_chain_in_a_frame_are_those_of_one_without(monkeypat
         means.append((stats["energy"].values.mean(), stats["logp"].values.mean()))
     assert abs(np.log(np.diag(targets.information(target.target, mode))).sum()) > 10, "the frame matters"
     np.testing.assert_allclose(means[0], means[1], atol=2)
+
+
+HOLES = (np.random.default_rng(1).random((40, 4)) < np.where(np.arange(40)[:, None] < 20, 0.85, 0.25)).astype(float)
+HOLES[np.random.default_rng(2).random(HOLES.shape) < 0.2] = np.nan
+SOME = np.where(np.arange(40) % 20 < 6, np.arange(40) // 20, -1)
+RATES = {"probs": {"a": 1.0, "b": 1.0}, "weights": {"concentration": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("family", "data", "prior"), [("gaussian_mixture", blobs(n=40), "default"), ("bernoulli_mixture", HOLES, RATES)]
+)
+def test_either_density_gives_one_posterior(family, data, prior):
+    """Names, order, dimensions and statistics of the draws, and their first two moments within four standard errors."""
+    options = {"n_components": 2, "labels": SOME, "prior": prior, "draws": 1500, "tune": 500, "seed": 5}
+    fused, plain = (eb.sample(family, data, **options, likelihood=name) for name in ("fused", "plain"))
+    for group in ("posterior", "sample_stats"):
+        ours, theirs = fused[group].to_dataset(), plain[group].to_dataset()
+        assert [(n, v.dims, v.dtype) for n, v in ours.items()] == [(n, v.dims, v.dtype) for n, v in theirs.items()]
+        for name in theirs.coords:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+    for name, variable in fused["posterior"].data_vars.items():
+        assert float(az.rhat(variable).max()) < 1.02
+        for power in (1, 2):
+            pair = variable**power, plain["posterior"][name] ** power
+            error = np.hypot(*(np.asarray(az.mcse(draws)) for draws in pair))
+            apart = np.subtract(*(draws.mean(("chain", "draw")).values for draws in pair))
+            assert (np.abs(apart) < 4 * error).all(), (name, power)
