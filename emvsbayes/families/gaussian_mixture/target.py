@@ -69,7 +69,7 @@ def weights_prior(prior: GaussianPrior, k: int) -> tuple[Array, float]:
 def covariance_prior(
     prior: GaussianPrior, shape: tuple[int, int], many: int, matrices: bool
 ) -> tuple[float, Array, float]:
-    """ν0, Ψ or ψ in their shape, and the constant of `many` inverse-Wisharts with Jacobians, or of all inverse-gammas."""
+    """ν0, Ψ or ψ in their shape, and the constant of `many` inverse-Wisharts with Jacobians, or of inverse-gammas."""
     assert prior.covariances is not None
     dof, d = float(prior.covariances.dof), shape[1]
     scale = np.ascontiguousarray(np.broadcast_to(prior.covariances.scale, shape), dtype=np.float64)
