@@ -36,11 +36,19 @@ PROBLEMS: dict[str, tuple[Any, ...]] = {
     "held whole numbers": ("gaussian_mixture", X, "default", {"fixed": {"means": [[0, 1], [4, 5]]}}),
 }
 
+EXACT = np.array([[0, 1, 1], [0, 1, np.nan], [1, 0, 1], [1, np.nan, 0], [0, 1, 0]])
+PROBS = {"probs": [[0.0, 1.0, 0.4], [1.0, 0.3, 0.5]]}
+EVEN = {"weights": {"concentration": 1.0}}
+HELD: dict[str, tuple[Any, ...]] = {
+    "held rates": ("bernoulli_mixture", EXACT, EVEN, {"fixed": PROBS}),
+    "held rates, labels": ("bernoulli_mixture", EXACT, EVEN, {"fixed": PROBS, "labels": [0, -1, 1, -1, -1]}),
+}
+
 
 @cache
 def posterior(name):
     """(compiled posterior, the PyMC model's density and gradient by the same flat point)."""
-    family, data, prior, more = PROBLEMS[name]
+    family, data, prior, more = {**PROBLEMS, **HELD}[name]
     problem = pose(family, data, n_components=2, **more)
     record, about = problem.family.proper_prior(problem.prior(prior)), problem.random_params(0)
     target = problem.twin.compiled_target(problem.family, problem.data, record, about)
@@ -70,6 +78,20 @@ def test_far_out_it_is_the_models_still(name):
             np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-8 * np.abs(expected[1]).max())
             compared += 1
     assert compared == 6
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_rates_held_at_0_and_1(name):
+    """Bug: PyMC's twin had 0 ln 0 = NaN there, in pointwise log-likelihoods and the certificate too. By hand."""
+    target, plain = posterior(name)
+    density = np.array([[0.4, 0], [1, 0], [0, 0.7 * 0.5], [0, 0.5], [0.6, 0]])
+    for y in (-2.0, 0.3):
+        weights = expit(2 * np.array([y, -y]))
+        value = np.log(density @ weights).sum() + np.log(2 * weights.prod())  # a uniform prior, and the Jacobian
+        found, expected = value_and_gradient(target, np.array([y])), plain(np.array([y]))
+        assert found[0] == pytest.approx(value, rel=1e-12)
+        assert expected[0] == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-10)
 
 
 @pytest.mark.parametrize("size", [30.0, 100.0, 700.0])
