@@ -149,6 +149,11 @@ def check_request(problem: Problem, *, draws: int, tune: int, chains: int, seed:
         whole_number(value, least, name)
     if len(problem.family.fixed) == len(problem.fields):
         raise InputError("every field is held fixed; nothing is left to sample.")
+    if problem.family.to_vector(starting_point(problem, int(seed))).size == 0:
+        raise InputError(
+            "the weight of a single component is 1, and every other field is held fixed; nothing is left to sample: "
+            "leave another field free, or use more components."
+        )
 
 
 def _draw(

@@ -125,3 +125,10 @@ def test_the_versions_entered_are_those_that_are_required():
     major, minor = np.max(entrance.TRIED, axis=0)
     least = min(entrance.TRIED)
     assert f"nutpie>={least[0]}.{least[1]},<{major}.{minor + 1}" in listed
+
+
+def test_where_no_coordinate_is_free_nothing_is_sampled():
+    """Bug: a traceback of PyTensor's, after the sampling of a posterior without coordinates."""
+    for fixed in ({"probs": [0.5]}, {"probs": [0.5], "weights": [1.0]}):
+        with pytest.raises(InputError, match="nothing is left to sample"):
+            sample("coins", FIVE_TRIALS, n_components=1, fixed=fixed)
