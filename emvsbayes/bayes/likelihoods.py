@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import config
 
 from emvsbayes.core.errors import InputError, unknown
 from emvsbayes.problem import Problem
@@ -48,8 +49,10 @@ def sampled_likelihood(chosen: str, asked: str, say: Callable[[str], object]) ->
     Raises
     ------
     InputError
-        Where "fused" itself was `asked` for.
+        Where "fused" itself was `asked` for; and where numba is told not to compile, as nutpie samples nothing else.
     """
+    if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
+        raise InputError("sampling needs numba's compiler, and NUMBA_DISABLE_JIT turns it off; unset that variable.")
     if chosen == "plain":
         return chosen
     from emvsbayes.bayes.entrance import TRIED, closed

@@ -132,3 +132,13 @@ def test_where_no_coordinate_is_free_nothing_is_sampled():
     for fixed in ({"probs": [0.5]}, {"probs": [0.5], "weights": [1.0]}):
         with pytest.raises(InputError, match="nothing is left to sample"):
             sample("coins", FIVE_TRIALS, n_components=1, fixed=fixed)
+
+
+@pytest.mark.parametrize("likelihood", ["auto", "plain"])
+def test_where_numba_may_not_compile_it_is_said(likelihood, monkeypatch):
+    """Bug: NUMBA_DISABLE_JIT, which people set to debug other code, ended in tracebacks of numba's or PyTensor's."""
+    from numba import config
+
+    monkeypatch.setattr(config, "DISABLE_JIT", True)
+    with pytest.raises(InputError, match="NUMBA_DISABLE_JIT turns it off; unset that variable"):
+        sample("coins", FIVE_TRIALS, n_components=2, likelihood=likelihood)
