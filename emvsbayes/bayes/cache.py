@@ -13,7 +13,6 @@ import tempfile
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
@@ -52,13 +51,14 @@ def data_hash(data: Any) -> str:
 def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
     """The name under which the draws of this problem are kept."""
     family = problem.family
-    modules = ("sampling", "chains", "twins", "targets")
+    modules = ("sampling", "chains", "twins", "targets", "likelihoods", "entrance")
     code = [problem.twin.builder.split(":")[0], *(f"emvsbayes.bayes.{name}" for name in modules)]
+    compiled = ""
     if settings.get("likelihood") == "fused" and problem.twin.target is not None:
-        kernels = find_spec("emvsbayes.densities.kernels")
-        folders = list(kernels.submodule_search_locations or ()) if kernels is not None else []
-        code += [problem.twin.target.split(":")[0], "emvsbayes.densities.rate_targets"]
-        code += sorted(f"emvsbayes.densities.kernels.{found.name}" for found in iter_modules(folders))
+        from emvsbayes.densities.kernels.compiling import SOURCES
+
+        code.append(problem.twin.target.split(":")[0])
+        compiled = SOURCES
     spec = {
         "data": data_hash(problem.data),
         "family": [family.name, family.n_components, sorted(family.fixed)],
@@ -67,7 +67,7 @@ def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
         "prior": plain(prior),
         "sampler": settings,
         "versions": versions(),
-        "code": [hashlib.sha256(_source(module)).hexdigest() for module in code],
+        "code": [*(hashlib.sha256(_source(module)).hexdigest() for module in code), compiled],
     }
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -5,7 +5,8 @@ at the distinct optima that EM finds under the same prior, best first, each unde
 15 nats of the best; odd chains, and those for which there is no further optimum, start at random rows of the data. If
 the two kinds disagree, R-hat says so.
 
-A compiled posterior (`targets`) is sampled near a mode in the frame of its information there, from a jittered start.
+A compiled posterior (`targets`) is sampled near a mode in the frame of its information there, from a jittered start;
+its draws, log-densities and energies are those of the model's own coordinates, as in a chain without a frame.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
         for chain, (start, stream) in enumerate(
             zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True)
         ):
-            model = compiled
+            model: Any = compiled
             if isinstance(compiled, TargetModel):
                 model, start = framed(compiled, start, stream.spawn(1)[0])
             task = bars.add_task(f"  chain {chain}", total=draws + tune, note="")
@@ -83,10 +84,10 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
                 progress_rate=PROGRESS_MS,
                 blocking=False,
             )
-            running.append((sampler, task))
+            running.append((sampler, task, model))
         trees = []
-        for sampler, task in running:
-            trees.append(sampler.wait())
+        for sampler, task, model in running:
+            trees.append(_in_coordinates(sampler.wait(), model))
             bars.update(task, completed=draws + tune)
 
     def joined(group: str) -> Any:
@@ -94,6 +95,18 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
         return xr.concat(parts, dim="chain", combine_attrs="drop_conflicts", data_vars="all", join="override")
 
     return joined("posterior"), joined("sample_stats")
+
+
+def _in_coordinates(tree: Any, model: Any) -> Any:
+    """Energies as nutpie counts them in x = A u, where it has moved in u.
+
+    nutpie's energy is -ln p + kinetic energy + ln |∂x/∂y|, y the coordinates in which its mass matrix is the identity:
+    of x = A u it knows ∂u/∂y, and ln |A| is added. Within a chain it is a constant; between chains it would be a
+    difference that is none. ln p is a function of the point, and needs nothing.
+    """
+    if isinstance(model, TargetModel) and model.frame is not None:
+        tree["sample_stats"]["energy"] = tree["sample_stats"]["energy"] + np.log(np.diag(model.frame)).sum()
+    return tree
 
 
 def _begin_at(start: Array) -> Callable[[Any], Array]:

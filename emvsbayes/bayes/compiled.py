@@ -12,6 +12,7 @@ none.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,12 +21,11 @@ import numpy as np
 import pymc as pm
 
 from emvsbayes.bayes.chains import chain_starts, run_chains
-from emvsbayes.bayes.sampling import chosen_likelihood, nutpie_model
+from emvsbayes.bayes.likelihoods import chosen_likelihood, nutpie_model, sampled_likelihood
 from emvsbayes.bayes.targets import TargetModel
 from emvsbayes.bayes.twins import Unconstrained
 from emvsbayes.core.checks import Array
 from emvsbayes.core.errors import InputError
-from emvsbayes.densities.kernels.calls import words_of
 from emvsbayes.problem import Problem, require_twin
 
 
@@ -80,7 +80,7 @@ class CompiledTwin:
             return self.code.with_data(**values)
         found = self.problem.twin.compiled_target(self.problem.family, data, self.prior, self.about)
         assert found is not None, "rows of the same kind"
-        return replace(self.code, target=found, words=words_of(found.arrays))
+        return replace(self.code, target=found)
 
     def starts(self, data: Any, chains: int, seed: int) -> list[Any]:
         """Parameters at which the chains start, as `sample` chooses them (`bayes.chains`)."""
@@ -122,7 +122,9 @@ def compile_twin(problem: Problem, prior: Any, likelihood: str = "auto") -> Comp
     model = problem.twin.build(problem.family, problem.data, prior, about)
     inputs = {name: value.shape for name, value in _inputs(model).items()}
     variables = tuple(rv.name for rv in model.free_RVs)
-    code = nutpie_model(problem, prior, about, model, chosen_likelihood(problem, prior, likelihood, 0))
+    chosen = chosen_likelihood(problem, prior, likelihood, 0)
+    sampled = sampled_likelihood(chosen, likelihood, lambda line: print(line, file=sys.stderr))
+    code = nutpie_model(problem, prior, about, model, sampled)
     return CompiledTwin(problem, prior, about, variables, inputs, code, Unconstrained(model))
 
 

@@ -8,16 +8,23 @@ the data are not swept again. Nothing else of the PyMC model changes: priors, tr
 of the family's `bayes`, and only what PyMC takes for the density of the observed variable is replaced.
 
 One evaluation is one thread: a sampler runs its chains side by side and has no processor left over.
+
+`sample` does not use it: it climbs a density compiled without PyTensor (`targets`). The Op is for whatever else PyMC
+does with a model, such as its own samplers and optimisers:
+
+    problem = pose("gaussian_mixture", X, n_components=2)
+    prior, about = problem.family.proper_prior(problem.prior("default")), problem.random_params(seed=0)
+    with fused_model(problem, prior, about):
+        mode = pm.find_MAP(initvals={"means": about.means}, jitter=False)  # apart: equal components are a saddle
+        draws = pm.sample(nuts_sampler="pymc", chains=4)
 """
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +37,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from emvsbayes.core.twin import Fused, named
+from emvsbayes.densities.kernels.compiling import SOURCES
 from emvsbayes.densities.kernels.views import shown
 from emvsbayes.problem import Problem
 
@@ -91,21 +99,15 @@ def _compiled(op: MarginalLikelihood, node: Apply, **kwargs: Any) -> tuple[Any, 
     scope = {"kernel": kernel, "shown": shown, "contiguous": np.ascontiguousarray, "asarray": np.asarray}
     exec(source, scope)
     return numba_njit(scope["marginal_likelihood"]), hashlib.sha256(
-        (source + op.kernel + _texts(op.kernel.split(":")[0])).encode()
+        "\n".join((source, op.kernel, _text(op.kernel.split(":")[0]), SOURCES)).encode()
     ).hexdigest()
 
 
 @cache
-def _texts(module: str) -> str:
-    """A hash of the module of a compiled function and of all kernels, so that no stale code is found again."""
-    kernels = import_module("emvsbayes.densities.kernels")
-    modules = [module, *sorted(f"{kernels.__name__}.{found.name}" for found in iter_modules(kernels.__path__))]
-    digest = hashlib.sha256()
-    for name in modules:
-        spec = find_spec(name)
-        if spec is not None and spec.origin:
-            digest.update(Path(spec.origin).read_bytes())
-    return digest.hexdigest()
+def _text(module: str) -> str:
+    """The text of a module, without importing it."""
+    spec = find_spec(module)
+    return Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin else ""
 
 
 def fused_model(problem: Problem, prior: Any, held: Any) -> pm.Model | None:

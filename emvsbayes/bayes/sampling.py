@@ -1,9 +1,8 @@
 """`sample`: the same model with the same prior, drawn with NUTS.
 
 The sampler is nutpie, always by name; `bayes.chains` says where chains start. It climbs the family's compiled posterior
-where there is one (`bayes.targets`: likelihood "fused"), else the PyMC model ("plain"); the two are one density, and
-everything that is read off the draws is the PyMC model's. What comes back is an ArviZ DataTree with
-the groups
+where there is one, else the PyMC model (`bayes.likelihoods`); the two are one density, and everything that is read off
+the draws is the PyMC model's. What comes back is an ArviZ DataTree with the groups
 
     posterior, sample_stats, log_likelihood, observed_data, constant_data     as ArviZ names them
     map_estimate                                                             pm.find_MAP: the mode, a third witness
@@ -23,8 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emvsbayes.bayes import cache
+from emvsbayes.bayes.likelihoods import chosen_likelihood, nutpie_model, sampled_likelihood, starting_point
 from emvsbayes.core.checks import whole_number
-from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import record_fields
 from emvsbayes.fitting import settle
 from emvsbayes.problem import Problem, pose, require_twin
@@ -40,9 +40,6 @@ SAMPLE_STATS = {
     "step_size": "step_size",
     "mean_tree_accept": "acceptance_rate",
 }  # nutpie's name: the name in the ArviZ schema
-COMPILE_SECONDS = 60  # of a first compilation on two cores, for the message only
-FIRST_SECONDS = 20  # of the first compilation of a family's posterior, for the message only
-LIKELIHOODS = ("auto", "fused", "plain")
 
 
 def sample(
@@ -124,14 +121,18 @@ def sample_problem(
     """`sample` for a problem already posed; `map_start` are starting values (never an optimum) for pm.find_MAP."""
     check_request(problem, draws=draws, tune=tune, chains=chains, seed=seed)
     prior = problem.family.proper_prior(prior)
-    likelihood = chosen_likelihood(problem, prior, likelihood, seed)
     say = say or (lambda line: print(line, file=sys.stderr))
     settings = {"draws": int(draws), "tune": int(tune), "chains": int(chains), "seed": int(seed), "sampler": SAMPLER}
-    settings["likelihood"] = likelihood
+    settings["likelihood"] = chosen = chosen_likelihood(problem, prior, likelihood, seed)
     if map_start is not None:
         settings["map_start"] = [np.asarray(v).tolist() for v in record_fields(map_start).values()]
     name = cache.key(problem, prior, settings)
-    if not fresh and (tree := cache.load(name)) is not None:
+    tree = None if fresh else cache.load(name)
+    if tree is None and chosen != (sampled := sampled_likelihood(chosen, likelihood, say)):
+        settings["likelihood"] = sampled
+        name = cache.key(problem, prior, settings)
+        tree = None if fresh else cache.load(name)
+    if tree is not None:
         say("posterior: the same draws are cached")
         return tree
     request = {k: settings[k] for k in ("draws", "tune", "chains", "seed", "likelihood")}
@@ -148,27 +149,11 @@ def check_request(problem: Problem, *, draws: int, tune: int, chains: int, seed:
         whole_number(value, least, name)
     if len(problem.family.fixed) == len(problem.fields):
         raise InputError("every field is held fixed; nothing is left to sample.")
-
-
-def chosen_likelihood(problem: Problem, prior: Any, likelihood: str, seed: int) -> str:
-    """ "fused" or "plain": which of the two is sampled; raises where what is asked for does not exist."""
-    if likelihood not in LIKELIHOODS:
-        raise unknown("likelihood", likelihood, LIKELIHOODS)
-    if likelihood == "plain":
-        return likelihood
-    about = starting_point(problem, seed)
-    if problem.twin.compiled_target(problem.family, problem.data, prior, about) is not None:
-        return "fused"
-    if likelihood == "fused":
+    if problem.family.to_vector(starting_point(problem, int(seed))).size == 0:
         raise InputError(
-            f"{problem.family.name} has no fused likelihood for these data; use likelihood='plain' or 'auto'."
+            "the weight of a single component is 1, and every other field is held fixed; nothing is left to sample: "
+            "leave another field free, or use more components."
         )
-    return "plain"
-
-
-def starting_point(problem: Problem, seed: int) -> Any:
-    """Parameters at random rows: for shapes, held fields, and the points of the certificate."""
-    return problem.hold(problem.family.init(problem.data, np.random.default_rng(seed), "random_rows"))
 
 
 def _draw(
@@ -234,26 +219,6 @@ def _draw(
         **{f"version_{k}": v for k, v in cache.versions().items()},
     }
     return tree
-
-
-def nutpie_model(
-    problem: Problem,
-    prior: Any,
-    about: Any,
-    model: Any,
-    likelihood: str,
-    say: Callable[[str], object] = lambda line: None,
-) -> Any:
-    """What nutpie samples: the compiled posterior, or the PyMC model compiled."""
-    if likelihood == "fused":
-        from emvsbayes.bayes.targets import target_model
-
-        say(f"NUTS: the compiled posterior, ready at once but for the first time on a machine ({FIRST_SECONDS} s)")
-        return target_model(problem, prior, about, model)
-    import nutpie
-
-    say(f"PyMC: compiling the model, about {COMPILE_SECONDS} s the first time, ten later")
-    return nutpie.compile_pymc_model(model)
 
 
 def _tidy(stats: Any) -> Any:

@@ -1,8 +1,8 @@
 """A compiled posterior as nutpie's model: two addresses, arrays, and nothing for PyTensor or nutpie to compile.
 
-nutpie calls C functions of a point. For a PyMC model it compiles them from PyTensor's graph, the prior's included, a
-minute or two for a mixture of Gaussians and a third of that again in every later process; here they are a family's
-`target`, compiled once a machine. The coordinates, names and dimensions are the PyMC model's.
+nutpie calls C functions of a point (`entrance`). For a PyMC model it compiles them from PyTensor's graph, the prior's
+included, a minute or two for a mixture of Gaussians and a third of that again in every later process; here they are a
+family's `target`, compiled once a machine. The coordinates, names and dimensions are the PyMC model's.
 """
 
 from __future__ import annotations
@@ -10,49 +10,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
-from math import prod
 from typing import Any
 
 import numpy as np
-from nutpie.sample import CompiledModel
 
+from emvsbayes.bayes import entrance
 from emvsbayes.core.checks import Array, Integers
 from emvsbayes.core.twin import Target, named
 from emvsbayes.densities.kernels.calls import density_by_address, values_by_address, words_of
 from emvsbayes.problem import Problem
 
-_lib: Any = import_module("nutpie._lib")  # its compiled part, which has no stubs
 MOST = 200  # coordinates of which the information is taken, at two passes each
 
 
 @dataclass(frozen=True)
-class TargetModel(CompiledModel):
-    """What `nutpie.sample` takes.
+class TargetModel:
+    """What `nutpie.sample` takes, with what it reads of a model.
 
     Attributes
     ----------
+    dims : names of the dimensions of each field
     target : Target
-    words : addresses and shapes of its arrays
     frame : (P, P) or None
         A: the sampler moves in u, at the point A u. See `in_frame`.
     initial_point_func : seed -> where a chain starts, (P,)
     labels : coordinates of the named dimensions
     """
 
+    dims: dict[str, tuple[str, ...]]
     target: Target
-    words: Integers
     initial_point_func: Callable[[Any], Array]
     labels: dict[str, Any]
     frame: Array | None = None
+    reparameterized_names: None = None
 
     def in_frame(self, frame: Array) -> TargetModel:
         """The same posterior for a sampler that starts with the mass matrix (A Aᵀ)⁻¹, A lower triangular.
 
         nutpie takes none from outside; a linear change of coordinates is the same thing.
         """
-        frame = np.ascontiguousarray(np.tril(frame))
-        return replace(self, frame=frame, words=words_of(self.target.arrays, frame))
+        return replace(self, frame=np.ascontiguousarray(np.tril(frame)))
+
+    @property
+    def words(self) -> Integers:
+        """Addresses and shapes of the arrays, made anew: a copy of this record has its arrays elsewhere."""
+        return words_of(self.target.arrays, self.frame)
 
     @property
     def n_dim(self) -> int:
@@ -66,28 +68,21 @@ class TargetModel(CompiledModel):
     def coords(self) -> dict[str, Any]:
         return self.labels
 
-    def _make_model(self, init_mean: Any) -> Any:
-        density, values = functions(self.target)
-        fields, address = self.target.fields, self.words.ctypes.data
-        sizes = {name: len(labels) for name, labels in self.labels.items()}
-        many = sum(prod(shape) for shape in fields.values())
-        shapes = [list(shape) for shape in fields.values()]
-        variables = _lib.PyVariable.new_variables(
-            list(fields), ["float64"] * len(fields), shapes, sizes, self.dims or {}
-        )
-        return _lib.PyMcModel(
-            _lib.LogpFunc(density.address, address, self),
-            _lib.ExpandFunc(self.n_dim, many, values.address, address, self),
-            variables,
-            self.n_dim,
-            sizes,
-            dict(self.labels),
-            self.initial_point_func,
-            None,
-        )
-
     def _make_sampler(self, settings: Any, init_mean: Any, cores: int, *rest: Any) -> Any:
-        return _lib.PySampler.from_pymc(settings, cores, self._make_model(init_mean), *rest)
+        density, values = compiled = functions(self.target)
+        words = self.words
+        model = entrance.model(
+            (self, compiled, words),  # everything that has an address
+            self.n_dim,
+            self.target.fields,
+            self.dims,
+            self.labels,
+            density.address,
+            values.address,
+            words.ctypes.data,
+            self.initial_point_func,
+        )
+        return entrance.sampler(model, settings, cores, *rest)
 
 
 @cache
@@ -123,7 +118,7 @@ def target_model(problem: Problem, prior: Any, held: Any, model: Any) -> TargetM
     labels = {dim: pd.Index(values) for dim, values in model.coords.items() if dim in used}
     labels["unconstrained_parameter"] = pd.RangeIndex(found.size)
     functions(found)
-    return TargetModel(dims, found, words_of(found.arrays), lambda seed: np.zeros(found.size), labels)
+    return TargetModel(dims, found, lambda seed: np.zeros(found.size), labels)
 
 
 def value_and_gradient(target: Target, point: Array, words: Integers | None = None) -> tuple[float, Array]:

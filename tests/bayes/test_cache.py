@@ -90,6 +90,17 @@ def test_the_name_depends_on_the_code_of_the_model(monkeypatch):
     assert name() != before
 
 
+def test_the_name_of_fused_draws_depends_on_the_compiled_code(monkeypatch):
+    """Which the draws of the PyMC model have nothing to do with."""
+    from emvsbayes.densities.kernels import compiling
+
+    plain = {**SETTINGS, "likelihood": "plain"}
+    before = name(), name(settings=plain)
+    monkeypatch.setattr(compiling, "SOURCES", "of tomorrow")
+    assert name() != before[0]
+    assert name(settings=plain) == before[1]
+
+
 def test_the_folder(monkeypatch, tmp_path):
     assert cache.folder() == tmp_path / "cache"
     monkeypatch.delenv("EMVSBAYES_CACHE")

@@ -7,10 +7,10 @@ import pytensor
 import pytest
 from cases import CASES
 
+from emvsbayes.bayes.likelihoods import chosen_likelihood
 from emvsbayes.bayes.marginal import MarginalLikelihood, fused_model
-from emvsbayes.bayes.sampling import chosen_likelihood
 from emvsbayes.bayes.targets import framed, functions, information, target_model, value_and_gradient
-from emvsbayes.bayes.twins import INTERPRETED, Unconstrained
+from emvsbayes.bayes.twins import INTERPRETED, Unconstrained, find_mode
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.starts import restarts
 from emvsbayes.fitting import settle
@@ -111,6 +111,50 @@ def test_one_pass_gives_value_and_gradient():
     compiled = model.compile_fn(outputs, inputs=model.value_vars, mode="FAST_COMPILE", point_fn=False)
     nodes = [node for node in compiled.maker.fgraph.apply_nodes if isinstance(node.op, MarginalLikelihood)]
     assert len(nodes) == 1
+
+
+def test_pymc_finds_the_mode_of_em_with_the_op():
+    """One of the things that PyMC does with a model: its optimiser, by value and gradient."""
+    import emvsbayes as eb
+
+    X = np.random.default_rng(0).normal(size=(40, 2)) + np.where(np.arange(40)[:, None] < 15, 0.0, 5.0)
+    posed = {"n_components": 2, "settings": {"covariance": "diag"}}
+    problem = pose("gaussian_mixture", X, **posed)
+    prior, about = problem.family.proper_prior(problem.prior("default")), problem.random_params(seed=0)
+    model = fused_model(problem, prior, about)
+    assert model is not None
+    mode, converged = find_mode(model, about, {"mode": INTERPRETED})
+    assert converged
+    fit = eb.fit("gaussian_mixture", X, prior="default", **posed)
+    order, ours = np.argsort(mode["means"][:, 0]), np.argsort(fit.params.means[:, 0])
+    for field in ("weights", "means", "covariances"):
+        np.testing.assert_allclose(mode[field][order], getattr(fit.params, field)[ours], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.sampling
+def test_pymcs_own_sampler_climbs_the_op():
+    """And its sampler: means within four standard errors of the compiled posterior's."""
+    import arviz as az
+    import pymc as pm
+
+    from emvsbayes.bayes.chains import run_chains
+
+    X = np.random.default_rng(0).normal(size=(40, 1)) + np.where(np.arange(40)[:, None] < 15, 0.0, 9.0)
+    problem = pose("gaussian_mixture", X, n_components=2, labels=np.where(np.arange(40) < 15, 0, 1))
+    prior, about = problem.family.proper_prior(problem.prior("default")), problem.random_params(seed=0)
+    model = fused_model(problem, prior, about)
+    assert model is not None
+    with model:
+        theirs = pm.sample(nuts_sampler="pymc", draws=1000, chains=2, cores=1, random_seed=0, progressbar=False)
+    compiled = target_model(problem, prior, about, problem.twin.build(problem.family, problem.data, prior, about))
+    assert compiled is not None
+    ours, _ = run_chains(compiled, [Unconstrained(model)(about)] * 2, 0, draws=2000, tune=500, show=False)
+    for field in ("weights", "means", "covariances"):
+        pair = ours[field], theirs["posterior"][field]
+        error = np.hypot(*(np.asarray(az.mcse(draws)) for draws in pair))
+        apart = np.subtract(*(draws.mean(("chain", "draw")).values for draws in pair))
+        assert (np.abs(apart) < 4 * error).all(), field
+        assert (error > 0).all()
 
 
 @pytest.mark.parametrize("name", ["gaussian_mixture-full-informative", "gaussian_mixture-EEI-informative"])

@@ -235,3 +235,60 @@ def test_find_map_is_the_map_of_em(coins, gaussians):
         data = data_of(tree, fit.family)
         found = fit.family.log_likelihood(params, data) + fit.family.log_prior(params, fit.prior)
         assert found < fit.log_posterior + 1e-3
+
+
+def test_the_statistics_of_a_chain_in_a_frame_are_those_of_one_without(monkeypatch):
+    """`lp` is PyMC's density, Jacobians included; energies of chains that moved in different coordinates agree."""
+    from emvsbayes.bayes import targets
+    from emvsbayes.bayes.chains import run_chains
+    from emvsbayes.bayes.likelihoods import starting_point
+    from emvsbayes.bayes.twins import INTERPRETED, Unconstrained
+    from emvsbayes.problem import pose
+
+    problem = pose("gaussian_mixture", X, n_components=2, labels=KNOWN)
+    prior = problem.family.proper_prior(problem.prior("default"))
+    about = starting_point(problem, 0)
+    model = problem.twin.build(problem.family, problem.data, prior, about)
+    target, at = targets.target_model(problem, prior, about, model), Unconstrained(model)
+    assert target is not None
+    mode = at(eb.fit("gaussian_mixture", X, prior="default", n_components=2, labels=KNOWN).params)
+    log_p = model.compile_logp(mode=INTERPRETED)
+    names, means = [model.rvs_to_values[rv].name for rv in model.free_RVs], []
+    for most in (targets.MOST, 0):
+        monkeypatch.setattr(targets, "MOST", most)
+        assert (targets.framed(target, mode, np.random.SeedSequence(0))[0].frame is None) == (most == 0)
+        posterior, stats = run_chains(target, [mode, mode], 2, draws=1500, tune=500, show=False)
+        for chain, draw in ((0, 3), (1, 1499)):
+            fields = {name: posterior[name].values[chain, draw] for name in target.shapes}
+            point = dict(zip(names, at.values(type(about)(**fields)), strict=True))
+            assert stats["logp"].values[chain, draw] == pytest.approx(float(log_p(point)), rel=1e-9)
+        means.append((stats["energy"].values.mean(), stats["logp"].values.mean()))
+    assert abs(np.log(np.diag(targets.information(target.target, mode))).sum()) > 10, "the frame matters"
+    np.testing.assert_allclose(means[0], means[1], atol=2)
+
+
+HOLES = (np.random.default_rng(1).random((40, 4)) < np.where(np.arange(40)[:, None] < 20, 0.85, 0.25)).astype(float)
+HOLES[np.random.default_rng(2).random(HOLES.shape) < 0.2] = np.nan
+SOME = np.where(np.arange(40) % 20 < 6, np.arange(40) // 20, -1)
+RATES = {"probs": {"a": 1.0, "b": 1.0}, "weights": {"concentration": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("family", "data", "prior"), [("gaussian_mixture", blobs(n=40), "default"), ("bernoulli_mixture", HOLES, RATES)]
+)
+def test_either_density_gives_one_posterior(family, data, prior):
+    """Names, order, dimensions and statistics of the draws, and their first two moments within four standard errors."""
+    options = {"n_components": 2, "labels": SOME, "prior": prior, "draws": 1500, "tune": 500, "seed": 5}
+    fused, plain = (eb.sample(family, data, **options, likelihood=name) for name in ("fused", "plain"))
+    for group in ("posterior", "sample_stats"):
+        ours, theirs = fused[group].to_dataset(), plain[group].to_dataset()
+        assert [(n, v.dims, v.dtype) for n, v in ours.items()] == [(n, v.dims, v.dtype) for n, v in theirs.items()]
+        for name in theirs.coords:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+    for name, variable in fused["posterior"].data_vars.items():
+        assert float(az.rhat(variable).max()) < 1.02
+        for power in (1, 2):
+            pair = variable**power, plain["posterior"][name] ** power
+            error = np.hypot(*(np.asarray(az.mcse(draws)) for draws in pair))
+            apart = np.subtract(*(draws.mean(("chain", "draw")).values for draws in pair))
+            assert (np.abs(apart) < 4 * error).all(), (name, power)

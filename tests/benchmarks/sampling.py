@@ -84,7 +84,7 @@ def first(likelihoods=("fused", "plain")):
 
 def posed(family, X, k):
     """Problem, prior, PyMC model and starting point."""
-    from emvsbayes.bayes.sampling import starting_point
+    from emvsbayes.bayes.likelihoods import starting_point
     from emvsbayes.problem import pose
 
     problem = pose(family, X, n_components=k)
@@ -110,7 +110,7 @@ def rate(names=("Old Faithful", "Gaussians 20 000 x 2"), draws=500, tune=500):
     """
     from emvsbayes.bayes import targets
     from emvsbayes.bayes.chains import run_chains
-    from emvsbayes.bayes.sampling import nutpie_model
+    from emvsbayes.bayes.likelihoods import nutpie_model
     from emvsbayes.bayes.twins import Unconstrained
 
     most = targets.MOST

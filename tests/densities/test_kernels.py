@@ -245,3 +245,14 @@ def test_after_an_error_nobody_is_still_writing(error, monkeypatch):
     with using_threads(2), pytest.raises(error):
         rows.summed(sweep, 1024, 1.0, lambda: (np.zeros(1),))
     assert ended == [512]
+
+
+def test_the_code_of_a_point_says_what_is_not_finite():
+    """0, 3 for a gradient, 4 for a value: where the value is finite and a slope is not, a sampler must not go on."""
+    from emvsbayes.densities.kernels.calls import outcome
+
+    fine, slope = np.zeros(3), np.array([0.0, np.inf, 1.0])
+    assert outcome(1.0, fine) == 0
+    assert outcome(1.0, slope) == 3
+    assert outcome(np.nan, fine) == 4
+    assert outcome(-np.inf, np.full(3, np.nan)) == 3

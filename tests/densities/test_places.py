@@ -109,3 +109,33 @@ def test_rows_in_memory_maps_are_fitted(tmp_path):
     call = {"n_components": 2, "n_starts": 1, "record": False}
     one, other = (eb.fit("gaussian_mixture", rows, **call).params for rows in (mapped, X))
     assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_c_function_is_kept_until_anything_that_it_may_call_is_changed(tmp_path, monkeypatch):
+    """Bug: the functions that a sampler calls by address were read from disk after a change in a kernel they call."""
+    from numba import config, types
+
+    from emvsbayes.densities.kernels.compiling import c_function
+
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    signature = types.float64(types.float64)
+    first, again = c_function(signature, doubled), c_function(signature, doubled)
+    assert (first._cache_hits, again._cache_hits) == (0, 1)
+    assert again.ctypes(1.5) == 3
+    monkeypatch.setattr(compiling, "SOURCES", "of tomorrow")
+    assert c_function(signature, doubled)._cache_hits == 0
+    covered = {path.relative_to(compiling.PACKAGE).as_posix() for path in compiling.PACKAGE.glob("**/*.py")}
+    assert {"rate_targets.py", "kernels/calls.py", "kernels/gaussian.py"} <= covered
+
+
+def test_a_c_function_needs_no_place_to_be_kept(monkeypatch):
+    """Bug: nothing was sampled where no directory is writable."""
+    from numba import types
+
+    from emvsbayes.densities.kernels.compiling import c_function
+
+    def none(self, function):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(KernelCache, "__init__", none)
+    assert c_function(types.float64(types.float64), doubled).ctypes(2.0) == 4

@@ -2,8 +2,7 @@
 
 A sampler written in another language calls a C function with a point, room for a gradient, and one pointer of ours. It
 points to four words for every array: its address and its shape. What is compiled so knows no shape, no prior and no
-data, only their number of axes, and is read from numba's cache by every later process. (Numba looks for changes in a
-function's own file only: after a change in a file that it calls, empty the cache.)
+data, only their number of axes, and is read from numba's cache by every later process.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import cfunc, types
+from numba import types
 from numba.np.numpy_support import carray
 
 from emvsbayes.core.checks import Array, Integers
+from emvsbayes.densities.kernels.compiling import c_function
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.views import pointer
 
@@ -102,9 +102,9 @@ def outcome(value: float, gradient: Array) -> int:
 
 def density_by_address(function: Callable[..., int]) -> Any:
     """(size, point, room for a gradient, room for a value, words) -> 0 or a code; compiled, or read from the cache."""
-    return cfunc(types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, ADDRESSES), cache=True)(function)
+    return c_function(types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, ADDRESSES), function)
 
 
 def values_by_address(function: Callable[..., int]) -> Any:
     """(size, size of the result, point, room for the result, words) -> 0."""
-    return cfunc(types.int64(types.uint64, types.uint64, NUMBERS, NUMBERS, ADDRESSES), cache=True)(function)
+    return c_function(types.int64(types.uint64, types.uint64, NUMBERS, NUMBERS, ADDRESSES), function)

@@ -6,7 +6,8 @@ itself.
 
 numba asks whether the file of a kernel has changed, not whether a file has from which it was given functions: code
 compiled with the `share` or the `exp` of yesterday would be run for ever. Here the key of compiled code holds the text
-of all kernels.
+of all of `densities`; a family's own compiled functions call nothing but these and their own file. It holds for the C
+functions that a sampler calls too (`c_function`).
 
 Kernels are put whole into those that call them. Where the compiler chose, a process that had just compiled a kernel
 could call another version of a callee than one that read it from disk, with the sums of a loop in another order: the
@@ -23,8 +24,10 @@ from typing import Any
 
 from numba import config, njit
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 
-SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+PACKAGE = Path(__file__).parents[1]
+SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(PACKAGE.glob("**/*.py")))).hexdigest()
 
 
 class KernelCache(FunctionCache):
@@ -53,3 +56,18 @@ def kernel(fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
         return found
 
     return decorate
+
+
+def c_function(signature: Any, function: Callable[..., Any]) -> Any:
+    """A function to be called by its address, compiled now or read from disk. It must be kept while it is called.
+
+    Parameters
+    ----------
+    signature : numba signature
+        What comes and what is returned, C types.
+    """
+    found: Any = CFunc(function, (signature.args, signature.return_type), locals={}, options={})
+    with suppress(RuntimeError):  # as above
+        found._cache = KernelCache(function)
+    found.compile()
+    return found

@@ -44,7 +44,7 @@ def build(family: Any, data: BernoulliData, prior: BernoulliPrior, held: Bernoul
             observed,
             row_weights,
             *known,
-            logp=mixture_logp,
+            logp=held_probs_logp if "probs" in family.fixed else mixture_logp,
             signature=f"(k),(k,d),(d),(){',()' if known else ''}->(d)",
             observed=x,
             dims=("obs_id", "feature"),
@@ -57,8 +57,24 @@ def mixture_logp(x: Any, weights: Any, probs: Any, observed: Any, row_weights: A
     weights, probs = weights[0], probs[0]  # PyMC adds a row axis to the parameters
     ones, zeros = observed * x, observed * (1 - x)
     log_joint = pt.log(weights) + ones @ pt.log(probs).T + zeros @ pt.log1p(-probs).T
+    return row_weights * without_z(log_joint, labels)
+
+
+def held_probs_logp(x: Any, weights: Any, probs: Any, observed: Any, row_weights: Any, labels: Any = None) -> Any:
+    """The same for held probabilities, which may be exactly 0 or 1: 0 ln 0 = 0, and ln 0 for what cannot be."""
+    weights, probs = weights[0], probs[0]
+    ones, zeros = observed * x, observed * (1 - x)
+    never, always = pt.eq(probs, 0), pt.eq(probs, 1)
+    log_p, log_q = pt.log(pt.switch(never, 1, probs)), pt.log1p(-pt.switch(always, 0, probs))
+    log_joint = pt.log(weights) + ones @ log_p.T + zeros @ log_q.T
+    against = ones @ pt.cast(never, "float64").T + zeros @ pt.cast(always, "float64").T
+    return row_weights * without_z(pt.switch(against > 0, -np.inf, log_joint), labels)
+
+
+def without_z(log_joint: Any, labels: Any) -> Any:
+    """ln Σ_k of (N, K), or the entry of the known label."""
     total = pt.logsumexp(log_joint, axis=-1)
-    if labels is not None:
-        at_label = log_joint[pt.arange(log_joint.shape[0]), pt.maximum(labels, 0)]
-        total = pt.switch(labels >= 0, at_label, total)
-    return row_weights * total
+    if labels is None:
+        return total
+    at_label = log_joint[pt.arange(log_joint.shape[0]), pt.maximum(labels, 0)]
+    return pt.switch(labels >= 0, at_label, total)
