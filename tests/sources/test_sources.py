@@ -1,6 +1,7 @@
 """Every kind of source, every family whose statistics add: the fit is that of the same rows in memory."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -257,6 +258,19 @@ def test_search_on_the_sample_then_all_rows(tmp_path):
     again = eb.Fit.from_json(fit.to_json())
     assert again.chunks == fit.chunks
     assert again.summary() == fit.summary()
+
+
+def test_predictions_by_chunk_take_columns_by_name(tmp_path):
+    """As predictions of all rows at once do: a DataFrame in memory, or a file, in another order and with more."""
+    frame = pd.DataFrame(blobs(n=100) * [1, 10], columns=["a", "b"])
+    fit = eb.fit("gaussian_mixture", frame, n_components=2, n_starts=1)
+    other = frame.assign(c=0.0)[["c", "b", "a"]]
+    other.to_parquet(tmp_path / "rows.parquet")
+    for X in (frame, other, tmp_path / "rows.parquet", frame.to_numpy(), frame.to_numpy().tolist()):
+        np.testing.assert_allclose(np.concatenate(list(fit.predict(X, chunk=33))), fit.predict(frame), rtol=1e-10)
+        assert fit.log_score(X, chunk=33) == pytest.approx(fit.log_score(frame), rel=1e-12)
+    with pytest.raises(eb.InputError, match=r"nowhere.npy does not exist or is not a file"):
+        fit.predict(tmp_path / "nowhere.npy", chunk=33)
 
 
 def test_predictions_by_chunk(tmp_path):
