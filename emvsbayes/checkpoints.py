@@ -64,12 +64,12 @@ class Keeper:
                     "family": family.name,
                     "number of components": family.n_components,
                     "settings": {name: str(value) for name, value in settings.items()},
-                    "plan": plain(plan),
-                    "data": fingerprint(problem.data),
                     "held fields": plain(problem.held),
                     "prior": None if prior is None else plain(prior),
                     "start": None if given is None else plain(given),
                     **{name: plain(value) for name, value in more.items()},
+                    "plan": plain(plan),
+                    "data": fingerprint(problem.data),
                     "stopping rules": plain(stop),
                     "recorded half-steps": record,
                 }
@@ -177,11 +177,11 @@ class _Watching:
 
 
 def fingerprint(data: Any) -> str:
-    """The identity of data: of all rows in memory; of a source the chunk, the survey and the sampled rows."""
+    """The identity of data: of all rows in memory; of a source the chunk and the survey, which has seen all rows."""
     digest = blake2b(digest_size=16)
     if is_source(data):
         found = data.surveyed
-        digest.update(repr((data.rows, found.n_rows, found.total_weight, found.largest_label)).encode())
+        digest.update(repr((data.rows, found.n_rows, found.total_weight, found.checksum)).encode())
         records = [found.sample, *([] if found.moments is None else [found.moments])]
     else:
         records = [data]

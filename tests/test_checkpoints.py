@@ -13,6 +13,7 @@ from cases import blobs
 
 import emvsbayes as eb
 from emvsbayes.checkpoint_file import CheckpointFile
+from emvsbayes.sources.survey import hashed
 
 START = {"means": [[0.0, 0.0], [2.0, 1.0]]}
 FORTY = {"tol": 0, "max_passes": 40}
@@ -188,6 +189,20 @@ def test_other_rows_on_disk_are_other_data(tmp_path):
         np.save(tmp_path / "rows.npy", blobs(n=150) + shift)
         with pytest.raises(eb.InputError, match=r"differs from this one in its (data|plan)"):
             eb.fit("gaussian_mixture", tmp_path / "rows.npy", chunk=chunk, checkpoint=path, **asked)
+
+
+def test_a_row_that_no_sample_has_makes_other_data(tmp_path):
+    """The sum over the rows is the same, and Bernoulli mixtures keep no moments."""
+    path, asked = tmp_path / "fit.json", {"n_components": 2, "n_starts": "1:1", "stop": {"max_passes": 3}}
+    X = (np.random.default_rng(0).random((30_000, 3)) < 0.3).astype(float)
+    np.save(tmp_path / "rows.npy", X)
+    eb.fit("bernoulli_mixture", tmp_path / "rows.npy", chunk=9000, checkpoint=path, **asked)
+    outside = np.setdiff1d(np.arange(30_000), np.argsort(hashed(np.arange(30_000)))[:20_000])
+    one, other = (outside[X[outside, 0] == value][0] for value in (0, 1))
+    X[[one, other], 0] = X[[other, one], 0]
+    np.save(tmp_path / "rows.npy", X)
+    with pytest.raises(eb.InputError, match="differs from this one in its data"):
+        eb.fit("bernoulli_mixture", tmp_path / "rows.npy", chunk=9000, checkpoint=path, **asked)
 
 
 def test_files_that_cannot_be_used(tmp_path):
