@@ -19,7 +19,6 @@ from distributed import Client, LocalCluster
 from emvsbayes.core.chunked import Chunked
 from emvsbayes.core.em import run_em
 from emvsbayes.core.stopping import Stop
-from emvsbayes.core.threads import processors
 from emvsbayes.problem import pose
 from emvsbayes.workers import passes
 from emvsbayes.workers.reader import dask_rows
@@ -61,7 +60,6 @@ def main(n: int) -> None:
         sizes["returned"] += len(message)
         return unpacked(message)
 
-    processors()  # asked, and remembered, before a cluster in this process sets OMP_NUM_THREADS to 1
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
