@@ -19,6 +19,7 @@ from distributed import Client, LocalCluster
 from emvsbayes.core.chunked import Chunked
 from emvsbayes.core.em import run_em
 from emvsbayes.core.stopping import Stop
+from emvsbayes.core.threads import processors
 from emvsbayes.problem import pose
 from emvsbayes.workers import passes
 from emvsbayes.workers.reader import dask_rows
