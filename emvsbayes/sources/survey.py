@@ -2,8 +2,9 @@
 
 Number, weight and moments of the rows add up over chunks (`core.moments`). The sample is the rows whose hashed numbers
 are smallest: a simple random sample without replacement that depends on the number of rows alone, not on where chunks
-end or who reads them, and that is all rows where these are few. The hash is splitmix64 (Steele, Lea and Flood 2014,
-OOPSLA, 453-472); keeping the smallest of independent keys is bottom-k sampling (Cohen and Kaplan 2007, PODC, 225-234).
+end or who reads them, and that is all rows where these are few. Rows of weight 0 come after all others. The hash is
+splitmix64 (Steele, Lea and Flood 2014, OOPSLA, 453-472); keeping the smallest of independent keys is bottom-k sampling
+(Cohen and Kaplan 2007, PODC, 225-234).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Survey:
     largest_label : the largest known component; -1 where none is known
     moments : `core.moments.Moments`, where the family's data have any; or None
     checksum : of all values, in these chunks; by it a checkpoint knows other data of which no sampled row differs
-    numbers, keys : (m,), the numbers of the sampled rows, and their hashed numbers
+    numbers, keys : (m,), the numbers of the sampled rows, and what they are drawn by
     sample : a data record of these m rows
     """
 
@@ -99,7 +100,7 @@ class Surveyor:
         labels = -1 if data.labels is None else int(data.labels.max())
         moments = getattr(data, "moments", None)
         weight = float(data.row_weights.sum())
-        keys, wanted = hashed(numbers), sample_size(len(data.columns))
+        keys, wanted = sampling_keys(numbers, data.row_weights), sample_size(len(data.columns))
         kept = np.argpartition(keys, wanted)[:wanted] if len(keys) > wanted else np.arange(len(keys))
         # copies, so that the sample holds no chunk in memory
         own = numbers[kept], keys[kept], take_rows(data, kept)
@@ -113,6 +114,11 @@ def checksum(data: Any) -> int:
         if isinstance(value, np.ndarray):
             found = crc32(np.ascontiguousarray(value).data, found)
     return found
+
+
+def sampling_keys(numbers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The hashed numbers of rows, less their last bit, behind a first one that is set where the weight is 0."""
+    return hashed(numbers) >> np.uint64(1) | (weights == 0).astype(np.uint64) << np.uint64(63)
 
 
 def hashed(numbers: np.ndarray) -> np.ndarray:
