@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -62,24 +63,27 @@ def map_blocks[T](reader: Any, function: Callable[[Block], T], rows: int) -> Ite
 
 
 def table_of(rows: Any, source: str, columns: tuple[str, ...] | None = None) -> Table:
-    """An array, list of rows, DataFrame, mapping of columns or Table as a table; an array takes these names.
+    """An array or what turns into one, a DataFrame, mapping of columns, path or Table as a table.
 
-    An array is not copied, unless it is a masked one, whose masked entries are missing.
+    An array takes these names, if there are as many. It is not copied, unless it is a masked one, whose masked entries
+    are missing.
     """
-    if isinstance(rows, list | tuple):
+    named = isinstance(rows, Table | Mapping | str | Path) or hasattr(rows, "columns")
+    if isinstance(rows, np.ma.MaskedArray):
+        rows = unmasked(rows)
+    elif not named and (isinstance(rows, list | tuple) or hasattr(rows, "__array__")):
         try:
             rows = np.asarray(rows)
         except ValueError:
             raise InputError(f"{source} must be a rectangular array; its rows have unequal lengths.") from None
     if isinstance(rows, np.ndarray):
-        rows = unmasked(rows)
         rows = rows[:, None] if rows.ndim == 1 else rows
         if rows.ndim != 2 or rows.dtype.names:
             raise InputError(f"{source} must bring rows (N,) or (N, D) of numbers; an array came of {_kind(rows)}.")
         d = rows.shape[1]
         names = columns if columns is not None and len(columns) == d else tuple(f"x{i}" for i in range(d))
         return Table(names, tuple(rows[:, i] for i in range(d)), source, whole=np.ascontiguousarray(rows))
-    if not isinstance(rows, Table | Mapping) and not hasattr(rows, "columns"):
+    if not named:
         raise InputError(
             f"{source} must be an array, a DataFrame or a mapping of columns; it is of type {type(rows).__name__}."
         )

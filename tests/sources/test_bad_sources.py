@@ -126,7 +126,8 @@ def test_a_file_that_ends_early(tmp_path):
         (np.array([["a", "b"]]), r"column 'x0' of block 1 of blocks\(\) holds text"),
         (np.ones((2, 2, 2)), r"an array came of shape \(2, 2, 2\)"),
         (np.ones((2, 2), dtype=complex), "holds complex numbers"),
-        ("rows.npy", r"block 1 of blocks\(\) must be an array, a DataFrame or a mapping of columns; it is of type str"),
+        (7, r"block 1 of blocks\(\) must be an array, a DataFrame or a mapping of columns; it is of type int"),
+        ("nowhere.npy", r"nowhere.npy does not exist or is not a file"),
         (None, r"block 1 of blocks\(\) must be an array, .*; it is of type NoneType"),
     ],
 )
@@ -155,6 +156,21 @@ def test_a_first_block_that_is_none():
 
     with pytest.raises(eb.InputError, match=r"part\(\) needs arguments; give a function without any, such as lambda"):
         fitted(part)
+
+
+def test_what_turns_into_an_array_is_a_block():
+    class Tensor:
+        def __init__(self, values):
+            self.values = values
+
+        def __array__(self, dtype=None, copy=None):
+            return np.asarray(self.values, dtype=dtype)
+
+    X = blobs(n=100)
+    whole = eb.fit("gaussian_mixture", X, n_components=2, start=START, record=False)
+    for kind in (Tensor, np.ndarray.tolist, np.asfortranarray):
+        found = fitted(lambda kind=kind: iter([kind(X[:30]), kind(X[30:])]), start=START)
+        assert found.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-10)
 
 
 def test_masked_entries_are_missing():
