@@ -14,7 +14,7 @@ from emvsbayes.cli import main
 from emvsbayes.comparison import singularity
 from emvsbayes.report import page
 from emvsbayes.studies import STUDIES, runner, several
-from emvsbayes.workers import connecting
+from emvsbayes.workers import clients
 
 
 def results(record):
@@ -100,7 +100,7 @@ def test_the_command_writes_the_pages_here(client, tmp_path, monkeypatch):
         assert (workers, scheduler) == (2, None)
         yield client
 
-    monkeypatch.setattr(connecting, "connected", given)
+    monkeypatch.setattr(clients, "connected", given)
     monkeypatch.setattr(page, "render", lambda record: f"<html>{record.subject.title}</html>")
     words = ["run", "heights", "--no-sampling", "--workers", "2", "--out", str(tmp_path)]
     done = CliRunner().invoke(main, words)
@@ -130,10 +130,10 @@ def test_refused(words, sentence, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch):
-    monkeypatch.setattr(connecting, "SECONDS", 0.5)
+    monkeypatch.setattr(clients, "SECONDS", 0.5)
     with (
         pytest.raises(eb.InputError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1 \(OSError\); give its"),
-        connecting.connected(scheduler="tcp://127.0.0.1:1"),
+        clients.connected(scheduler="tcp://127.0.0.1:1"),
     ):
         pass
 
