@@ -131,7 +131,7 @@ def refuse_folder(path: Path) -> None:
         folder = False
     if folder:
         raise InputError(
-            f"{path} is a folder; give one file, or the files of a folder as a collection, such as "
+            f"{path} is a folder, not a file; give one file, or the files of a folder as a collection, such as "
             "dask.dataframe.read_parquet(folder)."
         )
 

@@ -286,7 +286,7 @@ def test_files_that_are_none_of_these(tmp_path):
     (tmp_path / "parts.parquet").mkdir()
     for chunk in (10, None):
         with pytest.raises(
-            eb.InputError, match=r"parts.parquet is a folder; give one file, or .*dask.dataframe.read_pa"
+            eb.InputError, match=r"parts.parquet is a folder, not a file; give one file, or .*dask.dataframe.read_pa"
         ):
             fitted(tmp_path / "parts.parquet", chunk=chunk)
 
