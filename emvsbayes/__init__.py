@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+import_module("emvsbayes.core.threads")  # reads the environment before a cluster in this process changes it
+
 _HOME = {
     "fit": "emvsbayes.fitting",
     "Fit": "emvsbayes.fits",

@@ -6,9 +6,8 @@ samples and rankings follow from data and seed and are found again. So the fit t
 interrupted, to the bit: plain, accelerated, annealed and drawn, batch and chunked. (Incremental and stepwise
 schedules hold statistics of blocks at many old parameters, and take no checkpoint.)
 
-It is written after every pass, or less often where passes are so short that writing would take a tenth of the time:
-beside the file first, and then put in its place at once, so that the file is whole whenever the process ends. A file of
-other data or settings is refused, not overwritten.
+It is written after every pass, or less often where passes are so short that writing would take a tenth of the time, and
+is whole whenever the process ends (`checkpoint_file`). A file of other data or settings is refused, not overwritten.
 """
 
 from __future__ import annotations
@@ -17,12 +16,15 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emvsbayes.checkpoint_file import CheckpointFile
 from emvsbayes.core.em import run_em
 from emvsbayes.core.errors import InputError
 from emvsbayes.core.records import plain, record_fields
@@ -32,7 +34,6 @@ from emvsbayes.core.schedules import Batch
 from emvsbayes.core.sources import is_source
 from emvsbayes.core.trace import Run
 
-FORMAT = 1
 TIMES = 10  # a file is written where the last writing took less than 1 / TIMES of the time since
 
 
@@ -42,7 +43,8 @@ class Keeper:
     def __init__(self, path: Any = None, progress: Any = None) -> None:
         if path is not None and not isinstance(path, str | os.PathLike):
             raise InputError(f"checkpoint must be the path of a file to write to; it is {path!r}.")
-        self.path, self.progress = None if path is None else Path(path), progress
+        self.file = None if path is None else CheckpointFile(Path(path))
+        self.progress = progress
         self.identity: dict[str, Any] = {}
         self.done: dict[str, Any] = {}
         self.begun: dict[str, Any] = {}
@@ -50,7 +52,7 @@ class Keeper:
 
     def open(self, problem: Any, plan: Any, stop: Any, *, prior: Any, given: Any, record: Any, **more: Any) -> None:
         """Read the file where there is one already; raise where it is of another fit, or cannot be written."""
-        if self.path is None:
+        if self.file is None:
             return
         family = problem.family
         if not hasattr(plan.gather(family), "resumed"):
@@ -67,59 +69,52 @@ class Keeper:
                     "start": None if given is None else plain(given),
                     **{name: plain(value) for name, value in more.items()},
                     "plan": plain(plan),
-                    "stopping rules": plain(stop),
-                    "record": record,
                     "data": fingerprint(problem.data),
+                    "stopping rules": plain(stop),
+                    "recorded half-steps": record,
                 }
             )
         )
-        if self.path.exists():
-            self._read(self.path)
-            return
-        try:
+        found = self.file.read()
+        if found is None:
             self._write()
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written ({error.strerror}); name another file.") from None
-
-    def _read(self, path: Path) -> None:
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            version, identity, self.done, self.begun = (
-                raw[name] for name in ("emvsbayes checkpoint", "identity", "done", "begun")
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{path} is no checkpoint of a fit; name another file, or delete it.") from None
-        if version != FORMAT:
-            raise InputError(f"{path} was written by another version of emvsbayes; delete it to begin anew.")
+            return
+        identity, self.done, self.begun = found
         for name in self.identity:
             if identity.get(name) != self.identity[name]:
                 raise InputError(
-                    f"{path} is the checkpoint of a fit that differs from this one in its {name}; name another file, "
-                    "or delete it to begin anew."
+                    f"{self.file.path} is the checkpoint of a fit that differs from this one in its {name}; name "
+                    "another file, or delete it to begin anew."
                 )
+
+    def close(self) -> None:
+        """Let another fit have the file."""
+        if self.file is not None:
+            self.file.close()
 
     def run(self, name: str, family: Any, data: Any, start: Any, **options: Any) -> Run:
         """`run_em`, or what is left of it."""
         if self.progress is not None:
             self.progress.begins(name)
-        if self.path is None and self.progress is None:
+        if self.file is None and self.progress is None:
             return run_em(family, data, start, **options)
         if name in self.done:
             return self._finished(name, family, data, start, options)
-        state = self.begun.get(name)
+        state = None if name not in self.begun else self._as_read(State.from_dict, self.begun[name], start)
         try:
             found = run_em(
                 family,
                 data,
                 start,
                 watch=_Watching(self, name),
-                resume=None if state is None else State.from_dict(state, start),
+                resume=state,
                 **options,
             )
         except BaseException:  # the last passes may not be in the file yet
-            self._write()
+            with suppress(InputError):
+                self._write()
             raise
-        if self.path is not None:
+        if self.file is not None:
             with self.lock:
                 self.done[name] = run_to_dict(found)
                 self.begun.pop(name, None)
@@ -128,7 +123,7 @@ class Keeper:
 
     def _finished(self, name: str, family: Any, data: Any, start: Any, options: Any) -> Run:
         """A run from the file; its q, which is not in the file, is what the E half-step at its parameters chooses."""
-        run = run_from_dict(self.done[name], type(start))
+        run = self._as_read(run_from_dict, self.done[name], type(start))
         if is_source(data):
             return run
         schedule = options.get("schedule") or Batch()
@@ -145,7 +140,7 @@ class Keeper:
 
     def passed(self, name: str, state: State) -> None:
         """A pass of a run is over."""
-        if self.path is not None:
+        if self.file is not None:
             with self.lock:
                 self.begun[name] = state.to_dict()
             if time.monotonic() - self.written >= TIMES * self.took:
@@ -153,27 +148,20 @@ class Keeper:
         if self.progress is not None:
             self.progress.passed(state.passes, state.objective)
 
+    def _as_read(self, read: Callable[..., Any], raw: Any, like: Any) -> Any:
+        """What the file says of a run; raise where it is none."""
+        try:
+            return read(raw, like)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            assert self.file is not None
+            raise self.file.broken() from None
+
     def _write(self) -> None:
-        if self.path is None:
+        if self.file is None:
             return
         with self.lock:
             begin = time.monotonic()
-            content = {
-                "emvsbayes checkpoint": FORMAT,
-                "identity": self.identity,
-                "done": self.done,
-                "begun": self.begun,
-            }
-            beside = self.path.with_name(self.path.name + ".part")
-            try:
-                with beside.open("w", encoding="utf-8") as file:
-                    json.dump(content, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(beside, self.path)
-            except OSError:
-                beside.unlink(missing_ok=True)
-                raise
+            self.file.write(self.identity, self.done, self.begun)
             self.written = time.monotonic()
             self.took = self.written - begin
 
@@ -189,11 +177,11 @@ class _Watching:
 
 
 def fingerprint(data: Any) -> str:
-    """The identity of data: of all rows in memory; of a source the chunk, the survey and the sampled rows."""
+    """The identity of data: of all rows in memory; of a source the chunk and the survey, which has seen all rows."""
     digest = blake2b(digest_size=16)
     if is_source(data):
         found = data.surveyed
-        digest.update(repr((data.rows, found.n_rows, found.total_weight, found.largest_label)).encode())
+        digest.update(repr((data.rows, found.n_rows, found.total_weight, found.checksum)).encode())
         records = [found.sample, *([] if found.moments is None else [found.moments])]
     else:
         records = [data]

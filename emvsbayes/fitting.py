@@ -7,6 +7,7 @@ over a cluster. What each does differently is in `core.sampled_starts`, `checkpo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -232,53 +233,53 @@ def fit_problem(
     random = getattr(plan.gather(problem.family), "random", False)
     stop = stop or (Stop(max_passes=RANDOM_PASSES) if random else Stop())
     check_plan(problem, plan, stop, keep)
-    keeper = Keeper(checkpoint, progress)
-    keeper.open(
-        problem, plan, stop, prior=prior, given=given, methods=methods, record=record, starts=(n, keep), seed=seed
-    )
-    problem = settle(
-        problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, run=keeper.run, share=share
-    )
-    family, data = problem.family, problem.data
-    options = {**plan.options(family), "prior": prior}
-    once = n == 1 and keep is None  # a single run is recorded as it goes
-    found, searched = searched_restarts(
-        problem,
-        n,
-        seed,
-        given=given,
-        methods=methods,
-        plan=plan,
-        prior=prior,
-        record=record if once else False,
-        stop=stop,
-        keep=keep,
-        n_jobs=n_jobs,
-        share=None if once else share,
-        run=keeper.run,
-    )
-    best = found[0].run
-    found = [replace(restart, run=restart.run.without_trace()) for restart in found]
-    if record and not once:  # the same run once more, with its trace
-        options["record"] = record
-        short = keep is not None and not sourced
-        best = keeper.run("recorded", family, data, best.start, stop=shortened(stop) if short else stop, **options)
-        if short:
-            best = go_on(family, data, best, stop, run=partial(keeper.run, "recorded, going on"), **options)
-        found[0] = replace(found[0], run=best.without_trace())  # equal to rounding; the table shows this one
-    return Fit(
-        family,
-        best,
-        tuple(found),
-        prior,
-        stop,
-        seed,
-        total_weight(data),
-        tuple(getattr(data, "columns", ())),
-        plan,
-        _certainty(family, best.params, data),
-        chunks_read(data, searched) if sourced else None,
-    )
+    with closing(Keeper(checkpoint, progress)) as keeper:
+        keeper.open(
+            problem, plan, stop, prior=prior, given=given, methods=methods, record=record, starts=(n, keep), seed=seed
+        )
+        problem = settle(
+            problem, start=start, n_starts=n_starts, stop=stop, seed=seed, n_jobs=n_jobs, run=keeper.run, share=share
+        )
+        family, data = problem.family, problem.data
+        options = {**plan.options(family), "prior": prior}
+        once = n == 1 and keep is None  # a single run is recorded as it goes
+        found, searched = searched_restarts(
+            problem,
+            n,
+            seed,
+            given=given,
+            methods=methods,
+            plan=plan,
+            prior=prior,
+            record=record if once else False,
+            stop=stop,
+            keep=keep,
+            n_jobs=n_jobs,
+            share=None if once else share,
+            run=keeper.run,
+        )
+        best = found[0].run
+        found = [replace(restart, run=restart.run.without_trace()) for restart in found]
+        if record and not once:  # the same run once more, with its trace
+            options["record"] = record
+            short = keep is not None and not sourced
+            best = keeper.run("recorded", family, data, best.start, stop=shortened(stop) if short else stop, **options)
+            if short:
+                best = go_on(family, data, best, stop, run=partial(keeper.run, "recorded, going on"), **options)
+            found[0] = replace(found[0], run=best.without_trace())  # equal to rounding; the table shows this one
+        return Fit(
+            family,
+            best,
+            tuple(found),
+            prior,
+            stop,
+            seed,
+            total_weight(data),
+            tuple(getattr(data, "columns", ())),
+            plan,
+            _certainty(family, best.params, data),
+            chunks_read(data, searched) if sourced else None,
+        )
 
 
 def searched_restarts(

@@ -99,6 +99,7 @@ def read_table(path: str | Path) -> Table:
     """A `.csv`, `.parquet`, `.npy`, `.npz` or IDX file (`emvsbayes.images`) as a table."""
     path = Path(path)
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npy": _read_numpy, ".npz": _read_numpy}
+    refuse_folder(path)
     reader = _read_idx if is_idx(path) else readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} is not a .csv, .parquet, .npy or .npz file; convert it to one of these.")
@@ -122,6 +123,19 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
+def refuse_folder(path: Path) -> None:
+    """Raise where the path is that of a folder."""
+    try:
+        folder = path.is_dir()
+    except OSError:  # a name that no file system takes
+        folder = False
+    if folder:
+        raise InputError(
+            f"{path} is a folder, not a file; give one file, or the files of a folder as a collection, such as "
+            "dask.dataframe.read_parquet(folder)."
+        )
+
+
 def as_table(X: Any) -> Table:
     """A path, DataFrame, mapping of columns, or array (N,) or (N, D) as a table."""
     if isinstance(X, Table):
@@ -140,7 +154,7 @@ def _from_array(X: Any, source: str = "the data") -> Table:
         array = np.asarray(X)
     except ValueError:
         raise InputError(f"{source} must be a rectangular array; its rows have unequal lengths.") from None
-    array = _unmasked(array if not isinstance(X, np.ma.MaskedArray) else X)
+    array = unmasked(array if not isinstance(X, np.ma.MaskedArray) else X)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -164,12 +178,12 @@ def _from_mapping(columns: Mapping[Any, Any], source: str = "the data") -> Table
 
 def _column_array(name: Any, column: Any, source: str) -> np.ndarray:
     try:
-        return _unmasked(column if isinstance(column, np.ma.MaskedArray) else np.asarray(column))
+        return unmasked(column if isinstance(column, np.ma.MaskedArray) else np.asarray(column))
     except ValueError:
         raise InputError(f"column {name!r} of {source} must have one axis; its entries have unequal lengths.") from None
 
 
-def _unmasked(array: np.ndarray) -> np.ndarray:
+def unmasked(array: np.ndarray) -> np.ndarray:
     """Masked entries are missing: NaN."""
     return np.ma.filled(array.astype(np.float64), np.nan) if isinstance(array, np.ma.MaskedArray) else array
 
@@ -189,21 +203,11 @@ def _read_csv(path: Path) -> Table:
         raise InputError(f"{path} is empty; give a file with at least one row of numbers.")
     last = max(at for at, (_, row) in enumerate(lines) if len(row) > 1 or at == filled[-1])
     rows = lines[filled[0] : last + 1]
-    header = [cell.strip() for cell in rows[0][1]]
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and separator in header[0]:
-            raise InputError(
-                f"the cells of {path} seem to be separated by {name} ({header[0]!r}); separate them by commas."
-            )
-    if all(is_number(cell) or cell.lower() in MISSING for cell in header) and any(map(is_number, header)):
-        header = [f"x{i}" for i in range(len(header))]
-    else:
-        rows = rows[1:]
+    header, named = read_header(path, rows[0][1])
+    rows = rows[named:]
     rows = [(n, row or [""]) for n, row in rows if len(header) == 1 or len(row) > 1 or any(c.strip() for c in row)]
     if not any(cell.strip() for _, row in rows for cell in row):
         raise InputError(f"{path} has a header but no rows; give at least one row of numbers.")
-    if len(set(header)) < len(header):
-        raise InputError(f"{path} has two columns of the same name; rename one.")
     for number, row in rows:
         if len(row) != len(header):
             raise InputError(
@@ -215,6 +219,27 @@ def _read_csv(path: Path) -> Table:
     return Table(
         tuple(header), tuple(cells[:, i] for i in range(len(header))), str(path), rows[0][0] if contiguous else None
     )
+
+
+def read_header(path: str | Path, first: Sequence[str]) -> tuple[list[str], bool]:
+    """The names of the columns, and whether the first line, whose cells these are, holds them: not where it is a row.
+
+    Raises
+    ------
+    InputError
+        Where a name stands for two columns, or where the cells seem to be separated by anything but commas.
+    """
+    names = [cell.strip() for cell in first]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and separator in names[0]:
+            raise InputError(
+                f"the cells of {path} seem to be separated by {name} ({names[0]!r}); separate them by commas."
+            )
+    if all(is_number(cell) or cell.lower() in MISSING for cell in names) and any(map(is_number, names)):
+        return [f"x{i}" for i in range(len(names))], False
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} has two columns of the same name; rename one.")
+    return names, True
 
 
 def is_number(cell: str) -> bool:

@@ -12,6 +12,8 @@ import pytest
 from cases import blobs
 
 import emvsbayes as eb
+from emvsbayes.checkpoint_file import CheckpointFile
+from emvsbayes.sources.survey import hashed
 
 START = {"means": [[0.0, 0.0], [2.0, 1.0]]}
 FORTY = {"tol": 0, "max_passes": 40}
@@ -50,7 +52,8 @@ PLANS = [
     {"start": START, "accelerate": "anderson", "stop": FORTY},
     {"start": START, "accelerate": "squarem", "record": False, "stop": FORTY},
     {"start": START, "e_step": "hard", "stop": FORTY},
-    {"start": START, "e_step": "annealed:0.5,7"},
+    {"start": START, "e_step": "annealed:0.3,40"},
+    {"start": START, "e_step": "annealed:0.3,40", "schedule": "chunked:40"},
     {"start": START, "e_step": "stochastic", "seed": 3, "stop": {"tol": 0, "max_passes": 24}},
     {"start": START, "m_step": "conditional"},
     {"start": START, "schedule": "chunked:40"},
@@ -162,7 +165,7 @@ def test_a_killed_process(tmp_path):
         ({"n_starts": 3}, "starts"),
         ({"accelerate": "squarem"}, "plan"),
         ({"fixed": {"weights": [0.5, 0.5]}}, "held fields"),
-        ({"record": False}, "record"),
+        ({"record": False}, "recorded half-steps"),
         ({"X": blobs(n=150) + 1e-9}, "data"),
         ({"X": blobs(n=149)}, "data"),
         ({"sample_weight": np.r_[2.0, np.ones(149)]}, "data"),
@@ -189,11 +192,31 @@ def test_other_rows_on_disk_are_other_data(tmp_path):
             eb.fit("gaussian_mixture", tmp_path / "rows.npy", chunk=chunk, checkpoint=path, **asked)
 
 
+def test_a_row_that_no_sample_has_makes_other_data(tmp_path):
+    """The sum over the rows is the same, and Bernoulli mixtures keep no moments."""
+    path, asked = tmp_path / "fit.json", {"n_components": 2, "n_starts": "1:1", "stop": {"max_passes": 3}}
+    X = (np.random.default_rng(0).random((30_000, 3)) < 0.3).astype(float)
+    np.save(tmp_path / "rows.npy", X)
+    eb.fit("bernoulli_mixture", tmp_path / "rows.npy", chunk=9000, checkpoint=path, **asked)
+    outside = np.setdiff1d(np.arange(30_000), np.argsort(hashed(np.arange(30_000)))[:20_000])
+    one, other = (outside[X[outside, 0] == value][-1] for value in (0, 1))  # in the last chunk
+    X[[one, other], 0] = X[[other, one], 0]
+    np.save(tmp_path / "rows.npy", X)
+    with pytest.raises(eb.InputError, match="differs from this one in its data"):
+        eb.fit("bernoulli_mixture", tmp_path / "rows.npy", chunk=9000, checkpoint=path, **asked)
+
+
 def test_files_that_cannot_be_used(tmp_path):
     asked = {"X": blobs(n=150), "n_components": 2, "n_starts": 1}
-    for content in ("", "no json", "[]", '{"emvsbayes checkpoint": 1}'):
+    whole = tmp_path / "whole.json"
+    eb.fit("gaussian_mixture", checkpoint=whole, **asked)
+    done = json.loads(whole.read_text())
+    half = {**done, "done": {}, "begun": {"start 0": {"params": {"weights": [1.0]}}}}
+    bare = {**done, "done": {"start 0": {}}}
+    listed = {**done, "done": []}
+    for content in ("", "no json", "[]", '{"emvsbayes checkpoint": 1}', *map(json.dumps, (half, bare, listed))):
         (tmp_path / "other.json").write_text(content)
-        with pytest.raises(eb.InputError, match="is no checkpoint of a fit; name another file, or delete it"):
+        with pytest.raises(eb.InputError, match="is no checkpoint of a fit; name another file"):
             eb.fit("gaussian_mixture", checkpoint=tmp_path / "other.json", **asked)
     (tmp_path / "old.json").write_text('{"emvsbayes checkpoint": 0, "identity": {}, "done": {}, "begun": {}}')
     with pytest.raises(eb.InputError, match="written by another version"):
@@ -202,9 +225,80 @@ def test_files_that_cannot_be_used(tmp_path):
         eb.fit("gaussian_mixture", checkpoint=5, **asked)
     with pytest.raises(eb.InputError, match="cannot be written"):
         eb.fit("gaussian_mixture", checkpoint=tmp_path / "no folder" / "fit.json", **asked)
-    with pytest.raises(eb.InputError, match=r"cannot be written|is no checkpoint"):
+    with pytest.raises(eb.InputError, match=r"checkpoint must be a file, and .* is a folder; name a file in it"):
         eb.fit("gaussian_mixture", checkpoint=tmp_path, **asked)
     for schedule in ("incremental:5", "stepwise:5"):
         with pytest.raises(eb.InputError, match="a checkpoint needs the schedule batch or chunked"):
             eb.fit("gaussian_mixture", checkpoint=tmp_path / "new.json", schedule=schedule, **asked)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_file_that_another_fit_writes(tmp_path):
+    """One of two fits is refused, whichever comes second and wherever the first stands; afterwards the file is free."""
+    asked = {"X": blobs(n=150), "n_components": 2, "n_starts": 1}
+    path, told = tmp_path / "fit.json", []
+
+    class Second(After):
+        def passed(self, passes, objective):
+            with pytest.raises(eb.InputError, match=r"fit.json is in use by another fit; wait for its end, or name"):
+                eb.fit("gaussian_mixture", checkpoint=path, **asked)
+            told.append(passes)
+
+    whole = eb.fit("gaussian_mixture", checkpoint=path, progress=Second(), **asked)
+    assert len(told) == whole.passes
+    assert eb.fit("gaussian_mixture", checkpoint=path, **asked).to_json() == whole.to_json()
+    assert [found.name for found in tmp_path.iterdir()] == ["fit.json"]
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_two_that_begin_at_once(before, tmp_path):
+    """Neither finds a file; whoever writes first has it, and who was about to write over it is refused."""
+    path = tmp_path / "fit.json"
+    one, other = CheckpointFile(path), CheckpointFile(path)
+    assert one.read() is None
+    assert other.read() is None
+    if before:  # its next version is just being written
+        beside = CheckpointFile(tmp_path / "fit.json.part")
+        beside.write({}, {}, {"other": {}})
+        with pytest.raises(eb.InputError, match="in use by another fit"):
+            one.write({}, {}, {})
+        assert json.loads((tmp_path / "fit.json.part").read_text())["begun"] == {"other": {}}
+        beside.close()
+        return
+    other.write({}, {}, {"other": {}})
+    for _ in range(2):
+        with pytest.raises(eb.InputError, match="in use by another fit"):
+            one.write({}, {}, {"one": {}})
+        other.write({}, {}, {"other": {}})
+        assert json.loads(path.read_text())["begun"] == {"other": {}}
+    other.close()
+    assert one.read() == ({}, {}, {"other": {}})
+    one.close()
+    assert [found.name for found in tmp_path.iterdir()] == ["fit.json"]
+
+
+FULL = """
+import resource, signal, sys, numpy as np, emvsbayes as eb
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+class Full:
+    def begins(self, name): ...
+    def rows(self, n): ...
+    def passed(self, passes, objective):
+        if passes == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+eb.fit("gaussian_mixture", sys.argv[1], n_components=2, n_starts=1, checkpoint=sys.argv[2], stop={"tol": 0,
+       "max_passes": 9}, progress=Full())
+"""
+
+
+def test_no_room_for_the_file(tmp_path):
+    """The version that was there stays, the fit says so, and goes on from it."""
+    rows, path = tmp_path / "rows.npy", tmp_path / "fit.json"
+    np.save(rows, blobs(n=200))
+    asked = {"n_components": 2, "n_starts": 1, "stop": {"tol": 0, "max_passes": 9}}
+    ended = subprocess.run([sys.executable, "-c", FULL, str(rows), str(path)], capture_output=True, text=True)
+    assert "fit.json cannot be written (File too large); make room for it, and the fit goes on from" in ended.stderr
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["fit.json", "rows.npy"]
+    assert json.loads(path.read_text())["done"] == {}
+    fit = eb.fit("gaussian_mixture", rows, checkpoint=path, **asked)
+    assert fit.to_json() == eb.fit("gaussian_mixture", rows, **asked).to_json()

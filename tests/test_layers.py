@@ -262,7 +262,9 @@ def test_nothing_below_imports_the_command_line(path):
 
 
 @pytest.mark.parametrize(
-    "path", [Path(f"{name}.py") for name in ("tables", "problem", "fitting", "fits", "checkpoints")], ids=ids
+    "path",
+    [Path(f"{name}.py") for name in ("tables", "problem", "fitting", "fits", "checkpoints", "checkpoint_file")],
+    ids=ids,
 )
 def test_the_way_in_is_light(path):
     assert not outside(path) & (HEAVY | {"pandas", "sklearn"})

@@ -66,7 +66,7 @@ def run_command(
     from emvsbayes.studies import STUDIES, run_study
     from emvsbayes.studies.saving import writable, write_gallery
     from emvsbayes.studies.several import studies_done
-    from emvsbayes.workers.connecting import connected
+    from emvsbayes.workers.clients import connected
 
     if not names and not everything:
         raise InputError(f"name a study, or use --all; the studies are {', '.join(STUDIES)}.")

@@ -80,13 +80,20 @@ class Progress:
             self.live.update(Text(self.line(), style="dim", no_wrap=True, overflow="ellipsis"))
 
     def line(self) -> str:
-        """Where the fit is."""
-        parts = [self.name]
-        if self.objective is not None:
+        """Where the fit is: on a terminal with the share of the pass that goes on, in fewer than 80 columns."""
+        parts = [] if self.live is None else self._within()
+        if self.live is None and self.objective is not None:
             parts.append(f"pass {self.passes}, objective {self.objective:.6f}")
-        if self.live is not None and self.in_pass:
-            of = "" if self.n_rows is None else f" of {self.n_rows:,}"
-            parts.append(f"{self.in_pass:,}{of} rows")
         if self.rate:
-            parts.append(f"{self.rate / 1e6:.2f} million rows a second")
-        return ": ".join([parts[0], ", ".join(parts[1:])]) if len(parts) > 1 else parts[0]
+            words = "million rows a second" if self.live is None else "M rows/s"
+            parts.append(f"{self.rate / 1e6:.2f} {words}")
+        if self.live is not None and self.objective is not None:
+            parts.append(f"objective {self.objective:.4f}")
+        return ": ".join([self.name, ", ".join(parts)]) if parts else self.name
+
+    def _within(self) -> list[str]:
+        """The passes that are done, and how far the sweep after them is: the next pass, or the closing evaluation."""
+        if self.n_rows is None:
+            return [f"{self.in_pass:,} rows"] if self.in_pass else []
+        share = f" + {self.in_pass / self.n_rows:.0%}" if self.in_pass else ""
+        return [f"pass {self.passes}{share}"]

@@ -2,6 +2,9 @@
 
 All processors of this process, unless OMP_NUM_THREADS says otherwise; where several starts run at once, each has its
 share of them, so that there are never more threads at work than processors.
+
+The variable is read when the package is imported, which imports this module. Later would be too late: a Dask
+LocalCluster sets it to 1 for its workers, and leaves it so in the process that started them.
 """
 
 from __future__ import annotations
@@ -12,15 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+ASKED = os.environ.get("OMP_NUM_THREADS", "")
 _share = threading.local()
 
 
 @cache
 def processors() -> int:
-    """Processors that this process may use; OMP_NUM_THREADS, where it is set, as for any numerical library."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
+    """Processors that this process may use; OMP_NUM_THREADS, where it was set, as for any numerical library."""
+    if ASKED.isdecimal() and int(ASKED) > 0:
+        return int(ASKED)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

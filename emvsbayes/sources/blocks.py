@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from emvsbayes.core.errors import InputError
-from emvsbayes.tables import Table, as_table
+from emvsbayes.tables import Table, as_table, unmasked
 
 T = TypeVar("T")
 
@@ -62,7 +63,19 @@ def map_blocks[T](reader: Any, function: Callable[[Block], T], rows: int) -> Ite
 
 
 def table_of(rows: Any, source: str, columns: tuple[str, ...] | None = None) -> Table:
-    """An array, DataFrame, mapping of columns or Table as a table; an array is not copied, and takes these names."""
+    """An array or what turns into one, a DataFrame, mapping of columns, path or Table as a table.
+
+    An array takes these names, if there are as many. It is not copied, unless it is a masked one, whose masked entries
+    are missing.
+    """
+    named = isinstance(rows, Table | Mapping | str | Path) or hasattr(rows, "columns")
+    if isinstance(rows, np.ma.MaskedArray):
+        rows = unmasked(rows)
+    elif not named and (isinstance(rows, list | tuple) or hasattr(rows, "__array__")):
+        try:
+            rows = np.asarray(rows)
+        except ValueError:
+            raise InputError(f"{source} must be a rectangular array; its rows have unequal lengths.") from None
     if isinstance(rows, np.ndarray):
         rows = rows[:, None] if rows.ndim == 1 else rows
         if rows.ndim != 2 or rows.dtype.names:
@@ -70,11 +83,46 @@ def table_of(rows: Any, source: str, columns: tuple[str, ...] | None = None) -> 
         d = rows.shape[1]
         names = columns if columns is not None and len(columns) == d else tuple(f"x{i}" for i in range(d))
         return Table(names, tuple(rows[:, i] for i in range(d)), source, whole=np.ascontiguousarray(rows))
+    if not named:
+        raise InputError(
+            f"{source} must be an array, a DataFrame or a mapping of columns; it is of type {type(rows).__name__}."
+        )
     return replace(as_table(rows), source=source)
 
 
 def _kind(array: np.ndarray) -> str:
     return f"the fields {', '.join(array.dtype.names)}" if array.dtype.names else f"shape {array.shape}"
+
+
+def cut(table: Table, first: int, rows: int) -> Table:
+    """At most `rows` rows of a table from number `first` on, as views."""
+    if table.n_rows <= rows:
+        return table
+    part = slice(first, first + rows)
+    whole = None if table.whole is None else table.whole[part]
+    return replace(table, values=tuple(values[part] for values in table.values), whole=whole)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """The rows of a table in memory, which are to be read a chunk at a time all the same."""
+
+    table: Table
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.table.columns
+
+    @property
+    def words(self) -> str:
+        """What messages call the table."""
+        return self.table.source
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """Blocks of `rows` rows."""
+        for start in range(0, self.table.n_rows, rows):
+            yield Block(start, cut(self.table, start, rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from emvsbayes.core.errors import InputError
-from emvsbayes.sources.blocks import Block, table_of
+from emvsbayes.sources.blocks import Block, cut, table_of
 from emvsbayes.tables import Table
 
 ONCE = (
@@ -35,18 +36,13 @@ class IterableRows:
         for number, found in enumerate(self.again()):
             table = self._table(number, found)
             for first in range(0, table.n_rows, rows):
-                part = _cut(table, first, rows)
+                part = cut(table, first, rows)
                 yield Block(start, part)
                 start += part.n_rows
 
     def _table(self, number: int, found: Any) -> Table:
         words = f"block {number} of {self.words}"
-        if isinstance(found, list | tuple):
-            try:
-                found = np.asarray(found)
-            except ValueError:
-                raise InputError(f"{words} must be a rectangular array; its rows have unequal lengths.") from None
-        if isinstance(found, np.ndarray) and found.size == 0:
+        if _is_empty(found):
             return Table(self.columns, tuple(np.empty(0) for _ in self.columns), self.words)
         table = table_of(found, words, self.columns)
         if table.columns != self.columns:
@@ -64,6 +60,14 @@ def iterable_rows(X: Any) -> IterableRows:
     if not callable(X) and iter(X) is X:
         raise InputError(ONCE)
     again: Any = X if callable(X) else lambda: iter(X)
+    try:
+        signature(again).bind()
+    except TypeError:
+        raise InputError(
+            f"{words} needs arguments; give a function without any, such as lambda: {name}(...)."
+        ) from None
+    except ValueError:  # a function in C that does not tell
+        pass
     first = again()
     if isinstance(first, np.ndarray | str | bytes | Mapping) or not isinstance(first, Iterable):
         raise InputError(
@@ -73,10 +77,8 @@ def iterable_rows(X: Any) -> IterableRows:
     if callable(X) and iter(first) is first and first is again():
         raise InputError(ONCE)
     for found in first:
-        if np.size(found) == 0:
+        if _is_empty(found):
             continue
-        if isinstance(found, list | tuple):
-            found = np.asarray(found)
         return IterableRows(again, table_of(found, f"the first block of {words}").columns, words)
     raise InputError(f"{words} brought no rows; give at least one row of numbers.")
 
@@ -89,9 +91,6 @@ def is_iterable_of_blocks(X: Any) -> bool:
     return isinstance(X, Iterable) and not told and not hasattr(X, "columns") and not hasattr(X, "__fspath__")
 
 
-def _cut(table: Table, first: int, rows: int) -> Table:
-    if table.n_rows <= rows:
-        return table
-    part = slice(first, first + rows)
-    whole = None if table.whole is None else table.whole[part]
-    return Table(table.columns, tuple(values[part] for values in table.values), table.source, whole=whole)
+def _is_empty(found: Any) -> bool:
+    """Whether a block is an array or a list without rows, which need not have the columns of the others."""
+    return (isinstance(found, np.ndarray) and found.size == 0) or (isinstance(found, list | tuple) and not found)

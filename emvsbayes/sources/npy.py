@@ -7,6 +7,7 @@ and its pages are let go of behind them.
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +59,9 @@ class NpyRows:
                 size = min(rows, n - start)
                 found = np.fromfile(file, dtype=self.dtype, count=size * d)
                 if len(found) < size * d:
-                    raise InputError(f"{self.path} ends at row {start + len(found) // d}; its header says {n}.")
+                    raise InputError(
+                        f"{self.path} ends at row {start + len(found) // d}, and its header says {n}; write it again."
+                    )
                 yield Block(start, table_of(found.reshape(size, d), self.path, self.columns))
 
 
@@ -93,10 +96,17 @@ def npy_rows(path: Path) -> NpyRows | MappedRows:
         raise InputError(f"{path} cannot be read as .npy: {str(error).splitlines()[0]}.") from None
     if len(shape) not in (1, 2) or dtype.names or dtype.kind not in "biuf":
         kind = f"shape {shape}" if len(shape) not in (1, 2) else f"type {dtype}"
-        raise InputError(f"{path} must hold an array (N,) or (N, D) of real numbers; it has the {kind}.")
+        raise InputError(f"{path} must hold an array (N,) or (N, D) of real numbers; it has the {kind}; convert it.")
+    reader = NpyRows(str(path), dtype, tuple(shape), offset, _stamp(str(path)))
+    there = max(0, reader.stamp[0] - offset)
+    if there < dtype.itemsize * math.prod(shape):
+        raise InputError(
+            f"{path} is not whole: its header tells of {math.prod(shape)} numbers, and {there // dtype.itemsize} are "
+            "there; write it again."
+        )
     if len(shape) == 2 and fortran and min(shape) > 1:  # rows are scattered over the file
         return MappedRows(np.load(path, mmap_mode="r"), str(path))
-    return NpyRows(str(path), dtype, tuple(shape), offset, _stamp(str(path)))
+    return reader
 
 
 def _stamp(path: str) -> tuple[int, int]:

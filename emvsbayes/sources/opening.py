@@ -15,13 +15,13 @@ import numpy as np
 
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.errors import InputError, unknown
-from emvsbayes.sources.blocks import Beside
+from emvsbayes.sources.blocks import Beside, TableRows
 from emvsbayes.sources.delimited import csv_rows
 from emvsbayes.sources.iterables import is_iterable_of_blocks, iterable_rows
 from emvsbayes.sources.npy import MappedRows, npy_rows
 from emvsbayes.sources.parquet import parquet_rows
 from emvsbayes.sources.record import read_block
-from emvsbayes.tables import is_file
+from emvsbayes.tables import as_table, is_file, refuse_folder
 
 CHUNK = 200_000  # rows, where nobody says
 READERS = {".npy": npy_rows, ".parquet": parquet_rows, ".csv": csv_rows}
@@ -87,7 +87,7 @@ def as_reader(
         For what brings no rows, or a column that is not there.
     """
     reader = _reader(X)
-    labels, sample_weight = (_beside(value, reader) for value in (labels, sample_weight))
+    labels, sample_weight = _beside(labels, reader, "labels"), _beside(sample_weight, reader, "sample_weight")
     named = [value for value in (labels, sample_weight) if isinstance(value, str)]
     for name in (*(columns or ()), *named):
         if name not in reader.columns:
@@ -107,7 +107,8 @@ def as_reader(
 def records_of(X: Any, record: Any, chunk: int, columns: Sequence[str] = ()) -> Iterator[Any]:
     """The rows of X as data records of at most `chunk` rows, once; with these columns, by name where X has names."""
     whole_number(chunk, 1, "chunk")
-    reader = as_reader(X) if by_chunks(X, chunk) else MappedRows(np.asarray(X), "the data")
+    stored = by_chunks(X, chunk) or isinstance(X, str | Path)
+    reader = as_reader(X) if stored else TableRows(as_table(X))
     if columns and set(columns) <= set(reader.columns):
         reader = as_reader(reader, columns)
     elif columns and len(columns) != len(reader.columns):
@@ -120,6 +121,7 @@ def _reader(X: Any) -> Any:
         return X
     if isinstance(X, str | Path):
         path = Path(X)
+        refuse_folder(path)
         if not is_file(path):
             raise InputError(f"{path} does not exist or is not a file; check the path.")
         if path.stat().st_size == 0:
@@ -130,10 +132,13 @@ def _reader(X: Any) -> Any:
     return MappedRows(X)
 
 
-def _beside(value: Any, reader: Any) -> Any:
+def _beside(value: Any, reader: Any, what: str) -> Any:
     """Labels or weights: None, the name of a column, or an array (N,), a memory map where it is a file."""
     if value is None or (isinstance(value, str) and value in reader.columns):
         return value
     if isinstance(value, str | Path) and Path(value).suffix == ".npy" and is_file(value):
         return np.load(value, mmap_mode="r")
-    return value if isinstance(value, str) or hasattr(value, "shape") else np.asarray(value)
+    value = value if isinstance(value, str) or hasattr(value, "shape") else np.asarray(value)
+    if not isinstance(value, str) and len(value.shape) != 1:
+        raise InputError(f"{what} must have shape (N,), one entry a row; it has shape {tuple(value.shape)}.")
+    return value

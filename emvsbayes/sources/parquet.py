@@ -56,7 +56,10 @@ class ParquetRows:
 def parquet_rows(path: Path) -> ParquetRows:
     """A reader of all columns; nothing but the schema is read now."""
     with parquet_file(str(path)) as file:
-        return ParquetRows(str(path), tuple(file.schema_arrow.names))
+        names = tuple(file.schema_arrow.names)
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} has two columns of the same name; rename one.")
+    return ParquetRows(str(path), names)
 
 
 def parquet_file(path: str) -> Any:
@@ -66,7 +69,9 @@ def parquet_file(path: str) -> Any:
     try:
         return ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as .parquet: {str(error).splitlines()[0].rstrip('.')}.") from None
+        raise InputError(
+            f"{path} cannot be read as .parquet: {str(error).splitlines()[0].rstrip('.')}; write it again."
+        ) from None
 
 
 def table_of_batch(batch: Any, columns: tuple[str, ...], source: str) -> Table:

@@ -6,8 +6,8 @@
       passes        passes over records that stay on the workers
     tasks         one function of shared data and many jobs: restarts                   fit(..., client=client)
     studies       a task a study                                                        run_studies(..., client=client)
-    clients       a client that can be used, or a sentence that says why not; threads of a task
-    connecting    a client from the words of the command line                           emvsbayes run --workers N
+    clients       a client that can be used, or a sentence that says why not; threads of a task;
+                  a client from words of the command line                               emvsbayes run --workers N
     wire          what travels arrives as it left, to the bit
 
 Dask is an optional extra, `pip install "emvsbayes[dask]"`; nothing of it is imported before somebody asks for it.

@@ -53,7 +53,8 @@ class Piece:
                 "compute_chunk_sizes() on the array, or give a collection that does not change."
             )
         part = slice(self.low, self.high)
-        table = table_of(rows.iloc[part] if hasattr(rows, "iloc") else np.asarray(rows)[part], self.words, self.every)
+        some = rows.iloc[part] if hasattr(rows, "iloc") else np.asanyarray(rows)[part]  # a mask is kept
+        table = table_of(some, self.words, self.every)
         known, weights = (
             table.select([name]).numbers()[:, 0] if name else None if array is None else np.asarray(array)[part]
             for name, array in zip(self.aside, (labels, sample_weight), strict=True)

@@ -60,6 +60,11 @@ def collection_of(X: Any) -> Collection:
         For one that has no rows of columns.
     """
     if kind_of(X) == "frame":
+        if type(X).__name__ == "Delayed":
+            raise InputError(
+                "a delayed value does not tell its shape; give dask.array.from_delayed(value, shape, dtype), or "
+                "dask.dataframe.from_delayed(values)."
+            )
         if not hasattr(X, "ndim"):
             raise InputError("a dask collection of rows must be an array or a DataFrame; call to_dataframe() on a bag.")
         X = X.to_frame() if X.ndim == 1 else X  # a Series is one column

@@ -61,7 +61,6 @@ def main(n: int) -> None:
         sizes["returned"] += len(message)
         return unpacked(message)
 
-    processors()  # asked, and remembered, before a cluster in this process sets OMP_NUM_THREADS to 1
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,

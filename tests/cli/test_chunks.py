@@ -150,3 +150,30 @@ def test_lines_of_a_log(monkeypatch, capsys):
         "start 0 on all rows: pass 20, objective -1214.500000, 2.00 million rows a second",
         "start 1 on the sample: pass 3, objective -2.500000",
     ]
+
+
+def test_the_line_on_a_terminal(monkeypatch):
+    """The pass that goes on, its share, rows a second and the objective: all of it within 80 columns."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    shown, lines = progress.Progress(), []
+
+    class Live:
+        def update(self, text):
+            lines.append(text.plain)
+
+    shown.live = Live()
+    clock[0] += 2
+    shown.rows(200_000)
+    shown.total(4_000_000)
+    shown.begins("start 19 on all rows")
+    for _ in range(30):
+        clock[0] += 0.5
+        shown.rows(1_000_000)
+    shown.passed(10, -49799118.215286)
+    clock[0] += 0.5
+    shown.rows(600_000)
+    assert lines[0] == "first look at the rows: 200,000 rows, 0.10 M rows/s"
+    assert lines[1] == "start 19 on all rows: pass 0 + 25%"
+    assert lines[-1] == "start 19 on all rows: pass 10 + 15%, 2.00 M rows/s, objective -49799118.2153"
+    assert max(map(len, lines)) < 80

@@ -1,5 +1,8 @@
 """Threads: a start among several has its share of the processors, and nothing but time depends on it."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -7,6 +10,7 @@ from cases import assert_identical, blobs
 
 import emvsbayes as eb
 from emvsbayes.core import starts
+from emvsbayes.core import threads as threads_module
 from emvsbayes.core.threads import processors, threads, using_threads
 
 
@@ -25,9 +29,19 @@ def test_a_share_is_of_this_thread_and_ends():
 
 @pytest.mark.parametrize("asked", ["3", "0", "many", ""])
 def test_omp_num_threads_is_heeded(asked, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr(threads_module, "ASKED", asked)
     found = processors.__wrapped__()
     assert found == 3 if asked == "3" else found >= 1
+
+
+def test_omp_num_threads_is_that_of_the_start():
+    """Not what somebody sets for others after the package was imported, as a Dask LocalCluster does."""
+    code = (
+        "import os, emvsbayes; os.environ['OMP_NUM_THREADS'] = '1'; from emvsbayes.core.threads import processors; "
+        "print(processors())"
+    )
+    asked = {**os.environ, "OMP_NUM_THREADS": "3"}
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=asked).stdout == "3\n"
 
 
 def test_several_starts_do_not_take_more_threads_than_there_are_processors(monkeypatch):

@@ -1,5 +1,7 @@
 """What cannot be read a chunk at a time, in one sentence that names the row, the column or the block."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,7 +9,7 @@ import pytest
 from cases import blobs
 
 import emvsbayes as eb
-from emvsbayes.sources.opening import by_chunks
+from emvsbayes.sources.opening import as_reader, by_chunks
 
 START = {"means": [[0.0, 0.0], [2.0, 1.0]]}
 
@@ -98,8 +100,21 @@ def test_rows_must_stay_as_they_are(tmp_path):
 def test_a_file_that_ends_early(tmp_path):
     path = saved(blobs(n=100), tmp_path)
     path.write_bytes(path.read_bytes()[:-200])  # 12.5 rows of two columns
-    with pytest.raises(eb.InputError, match=r"ends at row 87; its header says 100"):
+    with pytest.raises(
+        eb.InputError, match=r"is not whole: its header tells of 200 numbers, and 175 are there; write it again"
+    ):
         fitted(path)
+    np.save(path, np.asfortranarray(blobs(n=100)))
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(eb.InputError, match=r"tells of 200 numbers, and 199 are there"):
+        fitted(path)
+    np.save(path, blobs(n=100))
+    reader = as_reader(path)
+    with path.open("r+b") as file:
+        file.truncate(1000)
+    short = replace(reader, stamp=(1000, path.stat().st_mtime_ns))  # as if it had been cut in mid-pass
+    with pytest.raises(eb.InputError, match=r"rows.npy ends at row 54, and its header says 100; write it again"):
+        list(short.blocks(10))
 
 
 @pytest.mark.parametrize(
@@ -111,6 +126,9 @@ def test_a_file_that_ends_early(tmp_path):
         (np.array([["a", "b"]]), r"column 'x0' of block 1 of blocks\(\) holds text"),
         (np.ones((2, 2, 2)), r"an array came of shape \(2, 2, 2\)"),
         (np.ones((2, 2), dtype=complex), "holds complex numbers"),
+        (7, r"block 1 of blocks\(\) must be an array, a DataFrame or a mapping of columns; it is of type int"),
+        ("nowhere.npy", r"nowhere.npy does not exist or is not a file"),
+        (None, r"block 1 of blocks\(\) must be an array, .*; it is of type NoneType"),
     ],
 )
 def test_blocks_must_be_alike(second, message):
@@ -127,6 +145,43 @@ def test_blocks_of_nothing():
         fitted(lambda: iter([np.empty((0, 2)), np.empty((0, 2))]))
     with pytest.raises(eb.InputError, match="brought no rows"):
         fitted(lambda: iter(()))
+
+
+def test_a_first_block_that_is_none():
+    with pytest.raises(eb.InputError, match="the first block of the function must be a rectangular array"):
+        fitted(lambda: iter([[[1.0, 2.0], [3.0]]]))
+
+    def part(number):
+        yield blobs()
+
+    with pytest.raises(eb.InputError, match=r"part\(\) needs arguments; give a function without any, such as lambda"):
+        fitted(part)
+
+
+def test_what_turns_into_an_array_is_a_block():
+    class Tensor:
+        def __init__(self, values):
+            self.values = values
+
+        def __array__(self, dtype=None, copy=None):
+            return np.asarray(self.values, dtype=dtype)
+
+    X = blobs(n=100)
+    whole = eb.fit("gaussian_mixture", X, n_components=2, start=START, record=False)
+    for kind in (Tensor, np.ndarray.tolist, np.asfortranarray):
+        found = fitted(lambda kind=kind: iter([kind(X[:30]), kind(X[30:])]), start=START)
+        assert found.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-10)
+
+
+def test_masked_entries_are_missing():
+    """They are of no value, whatever lies under the mask."""
+    X = np.ma.masked_array(blobs(n=100), np.zeros((100, 2)))
+    X[[37, 80], [1, 0]] = np.ma.masked
+    with pytest.raises(eb.InputError, match=r"is missing \(NaN\) at row 37 \(counted from 0\), column 'x1'"):
+        fitted(lambda: iter([X]))
+    B = np.ma.masked_array((blobs(n=100) > 1).astype(float), X.mask)
+    there = eb.fit("bernoulli_mixture", lambda: iter([B]), n_components=1, chunk=20)
+    np.testing.assert_allclose(there.params.probs[0], B.mean(axis=0), rtol=1e-12)
 
 
 def test_what_can_be_read_only_once():
@@ -198,6 +253,10 @@ def test_labels_and_weights_of_other_lengths(tmp_path):
         fitted(path, sample_weight=np.ones(120))
     with pytest.raises(eb.InputError, match=r"unknown column of .*rows.npy: 'nothing'"):
         fitted(path, labels="nothing")
+    with pytest.raises(
+        eb.InputError, match=r"sample_weight must have shape \(N,\), one entry a row; it has shape \(\)"
+    ):
+        fitted(path, sample_weight=2.0)
 
 
 def test_files_that_are_none_of_these(tmp_path):
@@ -222,22 +281,30 @@ def test_files_that_are_none_of_these(tmp_path):
     with pytest.raises(eb.InputError, match="is empty; give a file"):
         fitted(tmp_path / "empty.csv")
     (tmp_path / "header.csv").write_text("a,b\n")
-    with pytest.raises(eb.InputError, match="holds no rows"):
+    with pytest.raises(eb.InputError, match="has a header but no rows"):
         fitted(tmp_path / "header.csv")
+    (tmp_path / "parts.parquet").mkdir()
+    for chunk in (10, None):
+        with pytest.raises(
+            eb.InputError, match=r"parts.parquet is a folder, not a file; give one file, or .*dask.dataframe.read_pa"
+        ):
+            fitted(tmp_path / "parts.parquet", chunk=chunk)
 
 
 def test_columns_that_hold_no_numbers(tmp_path):
     rows = "".join(f"{i},{i * i % 7},word\n" for i in range(50))
     (tmp_path / "rows.csv").write_text("a,b,c\n" + rows)
-    with pytest.raises(eb.InputError, match=r"rows.csv cannot be read as numbers from row 0 on: .*'word'"):
+    with pytest.raises(
+        eb.InputError, match=r"column 'c' of .*rows.csv holds text \('word' at row 0\); name the numeric"
+    ):
         fitted(tmp_path / "rows.csv")
-    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
-    with pytest.raises(eb.InputError, match=r"Expected 2 columns, got 1"):
-        fitted(tmp_path / "ragged.csv")
     table = pa.table({"a": np.arange(50.0), "lists": [[1.0, 2.0]] * 50})
     pq.write_table(table, tmp_path / "lists.parquet")
     with pytest.raises(eb.InputError, match=r"column 'lists' of .*lists.parquet holds text"):
         fitted(tmp_path / "lists.parquet")
+    pq.write_table(pa.Table.from_arrays([np.arange(5.0), np.arange(5.0)], ["a", "a"]), tmp_path / "twice.parquet")
+    with pytest.raises(eb.InputError, match=r"twice.parquet has two columns of the same name; rename one"):
+        fitted(tmp_path / "twice.parquet")
 
 
 def test_a_parquet_file_that_is_damaged(tmp_path):

@@ -1,6 +1,7 @@
 """Every kind of source, every family whose statistics add: the fit is that of the same rows in memory."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -245,6 +246,25 @@ def test_the_sample_does_not_depend_on_chunks(tmp_path):
     assert [int(v) for v in hashed(np.arange(2))] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
 
 
+def test_rows_of_weight_0_are_in_no_sample(tmp_path):
+    """60 rows among 60 000 count: the fit is theirs, and those without weight are drawn for want of others only."""
+    X, weights = blobs(n=60_000, k=2), np.zeros(60_000)
+    X[::2, 0] += 5
+    counted = np.random.default_rng(1).choice(60_000, size=60, replace=False)
+    weights[counted] = 1.0
+    path = npy(X, None, tmp_path)
+    problems = [
+        pose("gaussian_mixture", path, n_components=2, sample_weight=weights, larger=True, chunk=rows)
+        for rows in (60_000, 7_001)
+    ]
+    one, other = (problem.data for problem in problems)
+    assert one.sample.row_weights.sum() == one.total_weight == 60
+    assert np.array_equal(one.surveyed.numbers, other.surveyed.numbers)
+    there = eb.fit("gaussian_mixture", path, n_components=2, sample_weight=weights, chunk=7_001)
+    here = eb.fit("gaussian_mixture", X[np.sort(counted)], n_components=2)
+    assert there.log_likelihood == pytest.approx(here.log_likelihood, rel=1e-7)
+
+
 def test_search_on_the_sample_then_all_rows(tmp_path):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(50_000, 2)) + 4 * rng.integers(0, 3, size=50_000)[:, None] * [1.0, 0.5]
@@ -257,6 +277,19 @@ def test_search_on_the_sample_then_all_rows(tmp_path):
     again = eb.Fit.from_json(fit.to_json())
     assert again.chunks == fit.chunks
     assert again.summary() == fit.summary()
+
+
+def test_predictions_by_chunk_take_columns_by_name(tmp_path):
+    """As predictions of all rows at once do: a DataFrame in memory, or a file, in another order and with more."""
+    frame = pd.DataFrame(blobs(n=100) * [1, 10], columns=["a", "b"])
+    fit = eb.fit("gaussian_mixture", frame, n_components=2, n_starts=1)
+    other = frame.assign(c=0.0)[["c", "b", "a"]]
+    other.to_parquet(tmp_path / "rows.parquet")
+    for X in (frame, other, frame[["b", "a"]], tmp_path / "rows.parquet", frame.to_numpy(), frame.to_numpy().tolist()):
+        np.testing.assert_allclose(np.concatenate(list(fit.predict(X, chunk=33))), fit.predict(frame), rtol=1e-10)
+        assert fit.log_score(X, chunk=33) == pytest.approx(fit.log_score(frame), rel=1e-12)
+    with pytest.raises(eb.InputError, match=r"nowhere.npy does not exist or is not a file"):
+        fit.predict(tmp_path / "nowhere.npy", chunk=33)
 
 
 def test_predictions_by_chunk(tmp_path):

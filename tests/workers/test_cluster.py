@@ -110,66 +110,11 @@ def test_progress_counts_rows(client):
     )  # about itself, and where it is far off about the data
 
 
-def slowed(client, folder):
-    """Every accumulation on a worker says that it has begun, by a file, and takes a while; for the first two passes."""
-
-    def slow():
-        from emvsbayes.families.gaussian_mixture.em import GaussianMixture
-
-        whole = GaussianMixture.accumulate
-
-        def accumulate(self, *arguments):
-            if (folder / "slow").exists():
-                (folder / f"begun-{os.getpid()}").touch()
-                time.sleep(0.15)
-            return whole(self, *arguments)
-
-        GaussianMixture.accumulate = accumulate
-
-    client.run(slow)
-
-
-@pytest.mark.parametrize("victims", [1, pytest.param(2, marks=pytest.mark.sampling)])
-def test_a_worker_killed_in_mid_pass_costs_a_retry(client, tmp_path, victims):
-    """Kill -9 while it accumulates: its blocks are made again, and the fit ends with the same bits."""
-    undisturbed = fitted(rows())
-    slowed(client, tmp_path)
-    killed = []
-
-    def kill():
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and len(killed) < victims:
-            for path in tmp_path.glob("begun-*"):
-                pid = int(path.name.split("-")[1])
-                if pid not in killed and len(killed) < victims:
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(pid)
-            time.sleep(0.01)
-        (tmp_path / "slow").unlink()
-
-    killer = threading.Thread(target=kill)
-
-    def after_three():
-        (tmp_path / "slow").touch()
-        killer.start()
-
-    before = set(client.run(os.getpid).values())
-    found = fitted(rows(), client, progress=Told(3, after_three))
-    killer.join()
-    client.wait_for_workers(2, timeout=20)
-    assert len(killed) == victims
-    assert set(killed) <= before
-    assert not set(killed) & set(client.run(os.getpid).values())
-    same(found, undisturbed)
-
-
 class Interrupted(Exception):
     """What a test throws in mid-fit."""
 
 
-def test_a_fit_goes_on_from_its_checkpoint_on_another_cluster(client, tmp_path):
-    from distributed import Client, LocalCluster
-
+def test_a_fit_goes_on_from_its_checkpoint_without_the_cluster(client, tmp_path):
     file, undisturbed = tmp_path / "fit.json", fitted(rows())
 
     def stop():
@@ -178,9 +123,7 @@ def test_a_fit_goes_on_from_its_checkpoint_on_another_cluster(client, tmp_path):
     with pytest.raises(Interrupted):
         fitted(rows(), client, checkpoint=file, progress=Told(3, stop))
     told = Told()
-    options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
-    with LocalCluster(**options) as other, Client(other, set_as_default=False) as another:
-        same(fitted(rows(), another, checkpoint=file, progress=told), undisturbed)
+    same(fitted(rows(), checkpoint=file, progress=told), undisturbed)
     assert [passes for passes, _ in told.passes] == [4, 5, 6]
 
 
@@ -244,6 +187,60 @@ def test_workers_with_another_version(client):
         client.run(of, eb.__version__)
 
 
+def slowed(client, folder):
+    """Every accumulation on a worker says that it has begun, by a file, and takes a while; for the first two passes."""
+
+    def slow():
+        from emvsbayes.families.gaussian_mixture.em import GaussianMixture
+
+        whole = GaussianMixture.accumulate
+
+        def accumulate(self, *arguments):
+            if (folder / "slow").exists():
+                (folder / f"begun-{os.getpid()}").touch()
+                time.sleep(0.15)
+            return whole(self, *arguments)
+
+        GaussianMixture.accumulate = accumulate
+
+    client.run(slow)
+
+
+@pytest.mark.parametrize("victims", [1, pytest.param(2, marks=pytest.mark.sampling)])
+def test_a_worker_killed_in_mid_pass_costs_a_retry(client, tmp_path, victims):
+    """Kill -9 while it accumulates: its blocks are made again, and the fit ends with the same bits."""
+    undisturbed = fitted(rows())
+    slowed(client, tmp_path)
+    killed = []
+
+    def kill():
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and len(killed) < victims:
+            for path in tmp_path.glob("begun-*"):
+                pid = int(path.name.split("-")[1])
+                if pid not in killed and len(killed) < victims:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+            time.sleep(0.01)
+        (tmp_path / "slow").unlink()
+
+    killer = threading.Thread(target=kill)
+
+    def after_three():
+        (tmp_path / "slow").touch()
+        killer.start()
+
+    before = set(client.run(os.getpid).values())
+    found = fitted(rows(), client, progress=Told(3, after_three))
+    killer.join()
+    client.wait_for_workers(2, timeout=20)
+    assert len(killed) == victims
+    assert set(killed) <= before
+    assert not set(killed) & set(client.run(os.getpid).values())
+    same(found, undisturbed)
+
+
+@pytest.mark.sampling  # no sampler, but a worker that is brought back imports everything again
 def test_rows_that_nobody_can_compute_again(client):
     """Scattered rows die with the worker that holds them."""
     assert GaussianMixture  # imported here, so that the worker's own copy is another

@@ -172,6 +172,7 @@ def test_blocks_are_of_one_partition_each():
 
 with_nan = blobs(n=200)
 with_nan[147, 1] = np.nan
+masked = np.ma.masked_array(np.nan_to_num(with_nan), np.isnan(with_nan))
 with_text = blobs(n=60).astype(object)
 with_text[33, 0] = "tall"
 
@@ -182,6 +183,8 @@ with_text[33, 0] = "tall"
         (lambda: da.from_array(with_nan, chunks=(20, 2)), {}, r"is missing \(NaN\) at row 147 .* column 'x1'"),
         (lambda: frame(with_nan, 9), {}, r"is missing \(NaN\) at row 147 .* column 'b'"),
         (lambda: da.from_array(with_text, chunks=(20, 2)), {}, r"column 'x0' .* holds text \('tall' at row 33"),
+        (lambda: da.from_array(masked, chunks=(20, 1)), {}, r"missing \(NaN\) at row 147"),
+        (lambda: dask.delayed(blobs)(), {}, "a delayed value does not tell its shape; give dask.array.from_delayed"),
         (lambda: da.zeros((4, 4, 4)), {}, r"must be \(N,\) or \(N, D\).*its shape is \(4, 4, 4\)"),
         (lambda: bag.from_sequence([1, 2, 3]), {}, "must be an array or a DataFrame"),
         (lambda: da.zeros((20, 0)), {}, "the dask array has no columns"),

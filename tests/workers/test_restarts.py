@@ -49,33 +49,6 @@ def test_results_come_in_the_order_of_the_jobs(client):
     assert run_tasks(client, lambda data, job: data + job, 10, range(7)) == list(range(10, 17))
 
 
-def killed_once(data, job):
-    """The first to come here dies; `data` is a file that says whether somebody has."""
-    if job == 1 and not Path(data).exists():
-        Path(data).write_text(str(os.getpid()))
-        os.kill(os.getpid(), signal.SIGKILL)
-    return job, os.getpid()
-
-
-def test_a_worker_that_dies_costs_a_retry(client, tmp_path):
-    """Kill -9 within a task: the data that it held are gone with it, and are sent again."""
-    marker = tmp_path / "killed"
-    found = run_tasks(client, lambda data, job: killed_once(data, job), str(marker), range(4))
-    assert [job for job, _ in found] == [0, 1, 2, 3]
-    assert int(marker.read_text()) not in {pid for _, pid in found[1:2]}
-
-
-@pytest.mark.sampling  # no sampler, but one new worker after another
-def test_workers_that_die_every_time_are_given_up(client):
-    def dies(data, job):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    with pytest.raises(
-        eb.InputError, match=r"workers died again and again over the same work \(KilledWorker\); give them more"
-    ):
-        run_tasks(client, dies, None, [0])
-
-
 def test_what_a_task_raises_is_raised_here(client):
     def refuses(data, job):
         raise eb.InputError(f"job {job} cannot be done.")
@@ -105,3 +78,31 @@ def test_a_checkpoint_of_starts_that_were_tasks(client, tmp_path):
     for _ in range(2):
         found = eb.fit("gaussian_mixture", blobs(n=200, k=3), client=client, checkpoint=tmp_path / "fit.json", **call)
         assert found.to_json() == plain.to_json()
+
+
+def killed_once(data, job):
+    """The first to come here dies; `data` is a file that says whether somebody has."""
+    if job == 1 and not Path(data).exists():
+        Path(data).write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job, os.getpid()
+
+
+@pytest.mark.sampling  # no sampler, but a worker that is brought back imports everything again
+def test_a_worker_that_dies_costs_a_retry(client, tmp_path):
+    """Kill -9 within a task: the data that it held are gone with it, and are sent again."""
+    marker = tmp_path / "killed"
+    found = run_tasks(client, lambda data, job: killed_once(data, job), str(marker), range(4))
+    assert [job for job, _ in found] == [0, 1, 2, 3]
+    assert int(marker.read_text()) not in {pid for _, pid in found[1:2]}
+
+
+@pytest.mark.sampling  # no sampler, but one new worker after another
+def test_workers_that_die_every_time_are_given_up(client):
+    def dies(data, job):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(
+        eb.InputError, match=r"workers died again and again over the same work \(KilledWorker\); give them more"
+    ):
+        run_tasks(client, dies, None, [0])
