@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from emvsbayes.core.records import plain, record_fields
+from emvsbayes.core.twin import Twin
 from emvsbayes.problem import Problem
 
 PACKAGES = ("pymc", "pytensor", "nutpie", "numpy", "arviz-base", "emvsbayes")
@@ -51,14 +52,6 @@ def data_hash(data: Any) -> str:
 def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
     """The name under which the draws of this problem are kept."""
     family = problem.family
-    modules = ("sampling", "chains", "twins", "targets", "likelihoods", "entrance")
-    code = [problem.twin.builder.split(":")[0], *(f"emvsbayes.bayes.{name}" for name in modules)]
-    compiled = ""
-    if settings.get("likelihood") == "fused" and problem.twin.target is not None:
-        from emvsbayes.densities.kernels.compiling import SOURCES
-
-        code.append(problem.twin.target.split(":")[0])
-        compiled = SOURCES
     spec = {
         "data": data_hash(problem.data),
         "family": [family.name, family.n_components, sorted(family.fixed)],
@@ -67,9 +60,22 @@ def key(problem: Problem, prior: Any, settings: dict[str, Any]) -> str:
         "prior": plain(prior),
         "sampler": settings,
         "versions": versions(),
-        "code": [*(hashlib.sha256(_source(module)).hexdigest() for module in code), compiled],
+        "code": sampler_code(problem.twin, settings["likelihood"]),
     }
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def sampler_code(twin: Twin, likelihood: str) -> list[str]:
+    """Digests of the code that draws: the model's, the sampler's and, of a fused likelihood, all that is compiled."""
+    modules = ("sampling", "chains", "twins", "targets", "likelihoods", "entrance")
+    code = [twin.builder.split(":")[0], *(f"emvsbayes.bayes.{name}" for name in modules)]
+    compiled = ""
+    if likelihood == "fused" and twin.target is not None:
+        from emvsbayes.densities.kernels.compiling import SOURCES
+
+        code.append(twin.target.split(":")[0])
+        compiled = SOURCES
+    return [*(hashlib.sha256(_source(module)).hexdigest() for module in code), compiled]
 
 
 def _source(module: str) -> bytes:

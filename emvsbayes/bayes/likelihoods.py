@@ -67,6 +67,11 @@ def sampled_likelihood(chosen: str, asked: str, say: Callable[[str], object]) ->
     return "plain"
 
 
+def available_likelihood(problem: Problem, prior: Any, say: Callable[[str], object]) -> str:
+    """What "auto" comes to for these data, here and now."""
+    return sampled_likelihood(chosen_likelihood(problem, prior, "auto", 0), "auto", say)
+
+
 def nutpie_model(
     problem: Problem,
     prior: Any,

@@ -83,9 +83,14 @@ def coverage(
 def _run(setting: Setting, replicates: int, seed: int, fresh: bool, say: Callable[[str], object]) -> SettingResult:
     """A setting at every size; compiled once, and only if something is missing."""
     from emvsbayes.bayes.compiled import compile_twin
+    from emvsbayes.bayes.likelihoods import available_likelihood
 
+    problem = setting.pose(setting.sizes[0])
+    prior = problem.prior(setting.prior)
+    likelihood = available_likelihood(problem, prior, say)
     stores = {
-        n: Store(Replicate, f"coverage-{setting.name}-{n}", specification(setting, n, seed)) for n in setting.sizes
+        n: Store(Replicate, f"coverage-{setting.name}-{n}", specification(setting, n, seed, likelihood))
+        for n in setting.sizes
     }
     if fresh:
         for store in stores.values():
@@ -97,8 +102,7 @@ def _run(setting: Setting, replicates: int, seed: int, fresh: bool, say: Callabl
         if kept:
             say(f"{setting.name}: {kept} replicates are kept from an earlier run")
         say(f"{setting.name}: compiling")
-        problem = setting.pose(setting.sizes[0])
-        compiled = compile_twin(problem, problem.prior(setting.prior))
+        compiled = compile_twin(problem, prior, likelihood)
         experiments = {n: Experiment(setting, setting.pose(n), compiled, seed) for n in setting.sizes}
         began = perf_counter()
         for number, (n, index) in enumerate(missing, 1):
@@ -108,19 +112,20 @@ def _run(setting: Setting, replicates: int, seed: int, fresh: bool, say: Callabl
                 left = (perf_counter() - began) / number * (len(missing) - number)
                 say(f"{setting.name}, N = {n}: {number} of {len(missing)} replicates, {clock(left)} left")
     sizes = [size_result(setting, n, [done[n][index] for index in range(replicates)]) for n in setting.sizes]
-    names = [scalar.name for scalar in compared(setting.pose(setting.sizes[0]))]
-    return SettingResult(setting.name, setting.title, setting.statement, names, sizes)
+    names = [scalar.name for scalar in compared(problem)]
+    return SettingResult(setting.name, setting.title, setting.statement, likelihood, names, sizes)
 
 
-def specification(setting: Setting, n: int, seed: int) -> dict[str, Any]:
+def specification(setting: Setting, n: int, seed: int, likelihood: str) -> dict[str, Any]:
     """Everything that the intervals of a setting depend on."""
     root = HERE.parent
     family = root / "families" / setting.family
-    code = [family / "bayes.py", family / "em.py", HERE / "replicate.py"]
-    code += [root / "bayes" / f"{name}.py" for name in ("chains", "compiled", "twins")]
+    code = [family / "em.py", root / "bayes" / "compiled.py", HERE / "replicate.py"]
     code += [root / "information" / f"{name}.py" for name in ("errors", "natural", "observed", "optimum")]
     what = {k: v for k, v in record_fields(setting).items() if k not in ("title", "statement", "sizes")}
-    return {"setting": what, "rows": n, "seed": seed, "versions": cache.versions(), "code": sources(*code)}
+    drawn_by = cache.sampler_code(setting.pose(n).twin, likelihood)
+    code_of_all = [*sources(*code), *drawn_by]
+    return {"setting": what, "rows": n, "seed": seed, "versions": cache.versions(), "code": code_of_all}
 
 
 def size_result(setting: Setting, n: int, done: Sequence[Replicate]) -> SizeResult:

@@ -9,7 +9,7 @@ import msgspec
 
 from emvsbayes.core.errors import InputError, unknown
 
-FORMAT = 1  # of result.json
+FORMAT = 2  # of result.json
 METHODS = {
     "ml": "ML ± 2 SE",
     "ml-scaled": "ML, interval on the log or logit scale",
@@ -90,11 +90,12 @@ class SizeResult:
 
 @dataclass(frozen=True)
 class SettingResult:
-    """One setting at every number of rows."""
+    """One setting at every number of rows; `likelihood` says which of two equal densities was sampled."""
 
     name: str
     title: str
     statement: str
+    likelihood: str
     quantities: list[str]
     sizes: list[SizeResult]
 

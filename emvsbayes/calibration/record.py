@@ -9,7 +9,7 @@ import msgspec
 
 from emvsbayes.core.errors import InputError, unknown
 
-FORMAT = 1  # of result.json
+FORMAT = 2  # of result.json
 REJECTED = 1e-3  # a p-value below this rejects a histogram
 
 
@@ -54,6 +54,7 @@ class ModelResult:
     Attributes
     ----------
     name, title, statement, order : of the model; the scalar its components are sorted by
+    likelihood : "fused" or "plain", which of two equal densities was sampled
     simulations : how many
     histograms : one a quantity, the log-likelihood last
     count_band : lower end, middle and upper end of one bin's count, 95 % each
@@ -70,6 +71,7 @@ class ModelResult:
     title: str
     statement: str
     order: str
+    likelihood: str
     simulations: int
     histograms: list[Histogram]
     count_band: tuple[float, float, float]

@@ -1,4 +1,4 @@
-"""`sbc`: simulation-based calibration of the PyMC twins, resumable, with the time left.
+"""`sbc`: simulation-based calibration of what `sample` draws, resumable, with the time left.
 
     p(θ) = ∫ p(θ | X) p(X | θ*) p(θ*) dX dθ*
 
@@ -91,7 +91,7 @@ def sbc(
     whole_number(seed, 0, "seed")
     chosen = [find_model(name) for name in ([models] if isinstance(models, str) else models or MODELS)]
     say = say or (lambda line: None)
-    results = [result_of(model, *_run(model, simulations, seed, fresh, say)) for model in chosen]
+    results = [_run(model, simulations, seed, fresh, say) for model in chosen]
     return Calibration(
         results,
         seed,
@@ -101,14 +101,15 @@ def sbc(
     )
 
 
-def _run(
-    model: Model, simulations: int, seed: int, fresh: bool, say: Callable[[str], object]
-) -> tuple[list[str], list[Simulation]]:
+def _run(model: Model, simulations: int, seed: int, fresh: bool, say: Callable[[str], object]) -> ModelResult:
     """The first `simulations` simulations of a model, those that are missing done now."""
     from emvsbayes.bayes.compiled import compile_twin
+    from emvsbayes.bayes.likelihoods import available_likelihood
 
     problem = model.pose()
-    store = Store(Simulation, f"sbc-{model.name}", specification(model, seed))
+    prior = problem.prior(model.prior)
+    likelihood = available_likelihood(problem, prior, say)
+    store = Store(Simulation, f"sbc-{model.name}", specification(model, seed, likelihood))
     if fresh:
         store.clear()
     done = store.load()
@@ -118,7 +119,7 @@ def _run(
     if missing:
         say(f"{model.name}: compiling")
         began = perf_counter()
-        engine = Simulator(model, compile_twin(problem, problem.prior(model.prior)), seed)
+        engine = Simulator(model, compile_twin(problem, prior, likelihood), seed)
         say(f"{model.name}: compiled in {perf_counter() - began:.0f} s")
         began = perf_counter()
         for number, index in enumerate(missing, 1):
@@ -127,22 +128,21 @@ def _run(
             if number % EVERY == 0 or number == len(missing):
                 left = (perf_counter() - began) / number * (len(missing) - number)
                 say(f"{model.name}: {len(done)} of {simulations} simulations, {clock(left)} left")
-    return [*(s.name for s in ranked(problem)), LOG_LIKELIHOOD], [done[index] for index in range(simulations)]
+    names = [*(s.name for s in ranked(problem)), LOG_LIKELIHOOD]
+    return result_of(model, likelihood, names, [done[index] for index in range(simulations)])
 
 
-def specification(model: Model, seed: int) -> dict[str, Any]:
+def specification(model: Model, seed: int, likelihood: str) -> dict[str, Any]:
     """Everything that the ranks of a model depend on."""
-    builder = model.pose().twin.builder.split(":")[0].removeprefix("emvsbayes.")
-    root = HERE.parent
-    bayes = root / f"{builder.replace('.', '/')}.py"
-    code = [bayes, bayes.with_name("em.py")]
-    code += [root / "bayes" / f"{name}.py" for name in ("chains", "compiled", "twins")]
+    twin, root = model.pose().twin, HERE.parent
+    code = [root / "families" / model.family / "em.py", root / "bayes" / "compiled.py"]
     code += [HERE / f"{name}.py" for name in ("ordering", "ranks", "simulation", "truths")]
     what = {name: value for name, value in record_fields(model).items() if name not in ("title", "statement")}
-    return {"model": what, "seed": seed, "versions": cache.versions(), "code": sources(*code)}
+    drawn_by = cache.sampler_code(twin, likelihood)
+    return {"model": what, "seed": seed, "versions": cache.versions(), "code": [*sources(*code), *drawn_by]}
 
 
-def result_of(model: Model, names: list[str], done: list[Simulation]) -> ModelResult:
+def result_of(model: Model, likelihood: str, names: list[str], done: list[Simulation]) -> ModelResult:
     """The tests of every quantity, and what the sampler went through."""
     table, control = np.array([s.ranks for s in done]), np.array([s.control for s in done])
     bins = bins_for(len(done))
@@ -165,6 +165,7 @@ def result_of(model: Model, names: list[str], done: list[Simulation]) -> ModelRe
         title=model.title,
         statement=model.statement,
         order=model.order,
+        likelihood=likelihood,
         simulations=len(done),
         histograms=histograms,
         count_band=count_band(len(done), bins),

@@ -19,7 +19,7 @@ from emvsbayes.cli.group import NOT_CONVERGED, command, progress
 @click.option("--fresh", is_flag=True, help="Simulate again even what is kept from an earlier run.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports/sbc"), show_default=True)
 def sbc_command(models: tuple[str, ...], simulations: int, seed: int, fresh: bool, out: Path) -> int:
-    """Simulation-based calibration of the PyMC twins: OUT/index.html and result.json.
+    """Simulation-based calibration of posterior draws: OUT/index.html and result.json.
 
     Truths drawn from the prior must rank uniformly among posterior draws. About half an hour for all models; a run that
     was interrupted goes on. Exit code 3 where a test rejects at 0.001.

@@ -48,6 +48,7 @@ def sampler(calibration: Calibration) -> Table:
         "The sampler",
         [
             "model",
+            "sampled",
             "simulations",
             "smallest ESS",
             "largest R-hat",
@@ -60,6 +61,7 @@ def sampler(calibration: Calibration) -> Table:
         [
             [
                 m.name,
+                "the compiled posterior" if m.likelihood == "fused" else "the PyMC model",
                 fmt.count(m.simulations),
                 fmt.count(m.ess),
                 fmt.fixed(m.r_hat, 3),
@@ -71,6 +73,7 @@ def sampler(calibration: Calibration) -> Table:
             ]
             for m in calibration.models
         ],
+        frozenset({1}),
         note=(
             "The smallest effective sample size and the largest R-hat of any scalar in any simulation; draws of all "
             "chains together; seconds without compiling."

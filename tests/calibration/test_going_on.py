@@ -46,7 +46,7 @@ class FakeSimulator:
 
 @pytest.fixture
 def fake(monkeypatch):
-    monkeypatch.setattr("emvsbayes.bayes.compiled.compile_twin", lambda problem, prior: None)
+    monkeypatch.setattr("emvsbayes.bayes.compiled.compile_twin", lambda problem, prior, likelihood: None)
     monkeypatch.setattr(sbc_module, "Simulator", FakeSimulator)
     FakeSimulator.asked = []
     return FakeSimulator
@@ -67,7 +67,7 @@ def test_what_is_done_is_not_done_again(fake):
 
 def test_a_run_that_was_stopped_while_it_wrote_goes_on(fake):
     whole = sbc("coins", simulations=25)
-    store = Store(Simulation, "sbc-coins", specification(find_model("coins"), 0))
+    store = Store(Simulation, "sbc-coins", specification(find_model("coins"), 0, "fused"))
     store.path.write_bytes(store.path.read_bytes()[:-30])
     fake.asked = []
     assert sbc("coins", simulations=25) == whole
@@ -79,12 +79,13 @@ def test_a_run_that_was_stopped_while_it_wrote_goes_on(fake):
 def test_another_seed_or_prior_is_another_store():
     model = find_model("coins")
     at = {
-        Store(Simulation, "x", specification(m, seed)).path
+        Store(Simulation, "x", specification(m, seed, "fused")).path
         for m, seed in ((model, 0), (model, 1), (replace(model, order="weights"), 0), (replace(model, prior={}), 0))
     }
     assert len(at) == 4
+    assert Store(Simulation, "x", specification(model, 0, "plain")).path not in at
     renamed = replace(model, title="Other words", statement="for the same thing")
-    assert Store(Simulation, "x", specification(renamed, 0)).path in at
+    assert Store(Simulation, "x", specification(renamed, 0, "fused")).path in at
 
 
 def test_the_record_travels_through_json(fake, tmp_path):
@@ -97,7 +98,7 @@ def test_the_record_travels_through_json(fake, tmp_path):
     with pytest.raises(InputError, match="make it again with `emvsbayes sbc`"):
         Calibration.from_json(b'{"models": 3}')
     with pytest.raises(InputError, match="is of format 7"):
-        Calibration.from_json(found.to_json().replace(b'"format": 1', b'"format": 7'))
+        Calibration.from_json(found.to_json().replace(b'"format": 2', b'"format": 7'))
 
 
 def test_the_verdict_names_what_is_rejected(fake):
@@ -169,7 +170,7 @@ class FakeExperiment:
 
 @pytest.fixture
 def fake_coverage(monkeypatch):
-    monkeypatch.setattr("emvsbayes.bayes.compiled.compile_twin", lambda problem, prior: None)
+    monkeypatch.setattr("emvsbayes.bayes.compiled.compile_twin", lambda problem, prior, likelihood: None)
     monkeypatch.setattr(coverage_module, "Experiment", FakeExperiment)
     FakeExperiment.asked = []
     return FakeExperiment

@@ -23,7 +23,7 @@ def uniform(monkeypatch, tmp_path):
             return Simulation(index, Fake.spoil(ranks).tolist(), (ranks // 2).tolist(), 400.0, 1.0, 0, 2000, 1, 0.1)
 
     monkeypatch.setenv("EMVSBAYES_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("emvsbayes.bayes.compiled.compile_twin", lambda problem, prior: None)
+    monkeypatch.setattr("emvsbayes.bayes.compiled.compile_twin", lambda problem, prior, likelihood: None)
     monkeypatch.setattr(sbc_module, "Simulator", Fake)
     return Fake
 
