@@ -2,8 +2,8 @@
 
 The truth comes from `truths` (NumPy and SciPy), the data from the family's `simulate`, the draws from the twin as
 `sample` draws them: the compiled posterior, whose likelihood is EM's own pass, or the PyMC model. Uniform ranks say
-that all of them speak of one model. NUTS runs as in `sample` (nutpie, four chains, starts of `bayes.chains`), only shorter.
-If the smallest effective sample size is below `ENOUGH`, the data are sampled again with twice the draws, up to
+that all of them speak of one model. NUTS runs as in `sample` (nutpie, four chains, starts of `bayes.chains`), only
+shorter. If the smallest effective sample size is below `ENOUGH`, the data are sampled again with twice the draws, up to
 `LONGEST`: at three times the draws that are kept, neighbours among these are correlated by about exp(-6).
 """
 

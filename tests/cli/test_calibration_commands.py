@@ -71,5 +71,5 @@ def test_a_spoiled_result_is_refused(call, here):
     (here / "result.json").write_text('{"kind": "sbc", "models": 3}')
     done = call("render", "result.json")
     assert done.exit_code == 2
-    assert "result.json: this is not the result.json of a calibration, format 1" in done.stderr
+    assert "result.json: this is not the result.json of a calibration, format 2" in done.stderr
     assert "make it again with `emvsbayes sbc`" in done.stderr
