@@ -86,7 +86,7 @@ def _coded(study: Any, pixels: Array, sizes: tuple[int, ...]) -> tuple[list[Rast
     for k in sizes:
         given = {"n_components": k, "n_starts": STARTS[k], "seed": study.seed}
         found = fit("kmeans", rows, **given, settings=ANY_VARIANCE, record=False)
-        coded = found.params.centers[found.responsibilities.argmax(axis=1)]
+        coded = found.params.centers[found.predict(rows).argmax(axis=1)]
         shown.append(raster(to_picture(coded, pixels.shape, block), f"K = {k}"))
         lines.append(_line(found, rows, coded, k, block))
     return shown, lines
