@@ -7,6 +7,10 @@ the two kinds disagree, R-hat says so.
 
 A compiled posterior (`targets`) is sampled near a mode in the frame of its information there, from a jittered start;
 its draws, log-densities and energies are those of the model's own coordinates, as in a chain without a frame.
+
+Steps are accepted nine times in ten (`TARGET_ACCEPT`), not eight as is usual: where components overlap, a chain that
+passes from one labelling to another goes through narrow places. At 0.8 two of 24 runs of the study `labels` had a
+divergence, at 0.9 none, for 31 % more steps.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from emvsbayes.core.starts import restarts
 from emvsbayes.problem import Problem
 
 EM_STARTS = 20
+TARGET_ACCEPT = 0.9
 WITHIN = 15.0  # nats: a mode further below the best one holds next to no mass
 PROGRESS_MS = 200
 NUDGE = 1e-3  # of a start that the sampler refuses, in unconstrained coordinates
@@ -78,6 +83,7 @@ def run_chains(compiled: Any, starts: list[Any], seed: int, *, draws: int, tune:
                 chains=1,
                 cores=1,
                 seed=int(stream.generate_state(1)[0]),
+                target_accept=TARGET_ACCEPT,
                 save_warmup=False,
                 progress_bar=False,
                 progress_callback=_reporter(bars, task),
