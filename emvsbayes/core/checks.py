@@ -131,7 +131,11 @@ def row_weights(value: ArrayLike | None, n: int) -> Array:
         raise InputError(
             f"sample_weight must not be negative; row {row_number(np.argmin(weights))} has {weights.min():g}."
         )
-    if weights.sum() == 0 and _before.get() is None:
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if total == np.inf:
+        raise InputError("sample_weight adds up to more than a number can be; divide all weights by their largest.")
+    if total == 0 and _before.get() is None:
         raise InputError("sample_weight is zero in every row; nothing is left to fit.")
     return weights
 

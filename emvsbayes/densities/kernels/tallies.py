@@ -21,9 +21,9 @@ by them; one that has to build masks of ordinary registers is up to twice as fas
 from __future__ import annotations
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_features
 
 from emvsbayes.core.checks import Array
+from emvsbayes.densities.kernels.compiling import processor_has
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.vectors import LANES, PAIR, TOGETHER, add_one_to_four, sum_where_set
 
@@ -142,4 +142,4 @@ def read_off_buckets(buckets: Array, with_bit: Array, without: Array) -> None:
 
 MASKED = (opened_masked, tally_masked, read_off_masked)
 BUCKETS = (opened_buckets, tally_buckets, read_off_buckets)
-opened, tally, read_off = MASKED if get_host_cpu_features().get("avx512dq") else BUCKETS
+opened, tally, read_off = MASKED if processor_has("avx512dq") else BUCKETS
