@@ -184,3 +184,8 @@ def test_weights_that_add_up_to_infinity_are_refused():
     X = (np.random.default_rng(0).random((700, 3)) < 0.5).astype(float)
     with pytest.raises(eb.InputError, match="sample_weight adds up to more than a number can be; divide"):
         eb.fit("bernoulli_mixture", X, n_components=2, sample_weight=np.full(700, 1e306))
+
+
+def test_labels_that_are_names_are_refused_with_a_remedy():
+    with pytest.raises(eb.InputError, match=r"labels must be whole numbers, and they are text.*pandas\.factorize"):
+        eb.fit("coins", {"heads": [1, 2], "tosses": [3, 3]}, n_components=1, labels=["a", "b"])
