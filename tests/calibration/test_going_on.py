@@ -115,7 +115,15 @@ def test_of_an_old_file_its_format_is_named_and_not_the_first_field_it_lacks(kin
 
 @pytest.mark.parametrize("likelihood", ["fused", "plain"])
 @pytest.mark.parametrize(
-    "changed", ["families/coins/em.py", "families/coins/records.py", "bayes/chains.py", "bayes/compiled.py"]
+    "changed",
+    [
+        "families/coins/em.py",
+        "families/coins/records.py",
+        "bayes/chains.py",
+        "bayes/compiled.py",
+        "core/scalars.py",
+        "relabelling/ecr.py",
+    ],
 )
 def test_what_is_kept_is_of_the_code_that_made_it(likelihood, changed, monkeypatch):
     """Both studies; a file reads otherwise, the rest stays."""
@@ -127,7 +135,8 @@ def test_what_is_kept_is_of_the_code_that_made_it(likelihood, changed, monkeypat
 
     before, read, name = paths(), Path.read_bytes, str(Path("emvsbayes", changed))
     monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + b"#" * str(self).endswith(name))
-    assert all(one != other for one, other in zip(before, paths(), strict=True))
+    moved = [one != other for one, other in zip(before, paths(), strict=True)]
+    assert moved == [not changed.startswith("relabelling"), True]
 
 
 @pytest.mark.parametrize("likelihood", ["fused", "plain"])
@@ -158,6 +167,19 @@ def test_the_page_says_what_was_done(fake, tmp_path):
     assert len(set(re.findall(r' id="([^"]*)"', text))) == len(re.findall(r' id="([^"]*)"', text))
     assert json.loads((tmp_path / "sbc" / "result.json").read_text())["kind"] == "sbc"
     assert render_result(tmp_path / "sbc" / "result.json") == text
+
+
+def words_of(page):
+    """The text of a page, tags left out."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+def test_the_page_says_which_of_two_densities_was_sampled(fake, tmp_path):
+    found = sbc(["coins", "linear-evidence"], simulations=20)
+    assert [model.likelihood for model in found.models] == ["fused", "plain"]
+    text = words_of(save_calibration(found, tmp_path / "sbc").read_text())
+    assert "coins the compiled posterior 20" in text
+    assert "linear-evidence the PyMC model 20" in text
 
 
 def test_bad_requests_are_refused():
@@ -231,6 +253,17 @@ def test_coverage_counts_intervals_that_hold_the_truth(fake_coverage, tmp_path):
     page = save_coverage(found, tmp_path / "coverage").read_text()
     assert "4 on the boundary, 4 singular" in page
     assert render_result(tmp_path / "coverage" / "result.json") == page == render_coverage(found)
+
+
+def test_coverage_of_the_other_density_is_another_study(fake_coverage, monkeypatch):
+    compiled = coverage("coins", replicates=20)
+    asked = len(FakeExperiment.asked)
+    monkeypatch.setattr("emvsbayes.bayes.likelihoods.available_likelihood", lambda problem, prior, say: "plain")
+    model = coverage("coins", replicates=20)
+    assert (compiled["coins"].likelihood, model["coins"].likelihood) == ("fused", "plain")
+    assert len(FakeExperiment.asked) == 2 * asked
+    assert "coins, the compiled posterior." in words_of(render_coverage(compiled))
+    assert "coins, the PyMC model." in words_of(render_coverage(model))
 
 
 def test_limits_are_those_of_clopper_and_pearson():
