@@ -169,12 +169,22 @@ def test_tallies_of_nothing_are_nothing_and_small_ones_keep_their_digits(way):
     n = 200
     bits = np.ones((n, 9), dtype=bool)
     bits[:, 8] = False
-    masses = np.random.default_rng(0).dirichlet(np.ones(3), n) * [1.0, 1e-3, 1e-6]  # each beside its own sum
+    masses = np.random.default_rng(0).dirichlet(np.ones(3), n)
     bits[77, 0], masses[77] = False, 1e-20
     ones, zeros = tallied(WAYS[way], bits, masses)
     assert (zeros[:, 1:8] == 0).all()
     assert (ones[:, 8] == 0).all()
     assert (zeros[:, 0] == 1e-20).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_count_is_small_beside_the_sum_of_its_own_component(way):
+    """The first component's, ten times as large, has as many ones as zeros in every column."""
+    rng, n = np.random.default_rng(0), 200
+    bits = rng.random((n, 8)) < 0.5
+    masses = np.stack([np.full(n, 10.0), np.where(bits[:, 3], rng.random(n), 1e-20)], axis=1)
+    zeros = tallied(WAYS[way], bits, masses)[1]
+    np.testing.assert_allclose(zeros[1, 3], 1e-20 * (~bits[:, 3]).sum(), rtol=1e-13)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 6])
