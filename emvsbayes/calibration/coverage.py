@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from emvsbayes.bayes import cache
 from emvsbayes.calibration.coverage_record import METHODS, Cell, Coverage, SettingResult, SizeResult
 from emvsbayes.calibration.replicate import (
     CHAINS,
@@ -34,7 +33,7 @@ from emvsbayes.calibration.replicate import (
 )
 from emvsbayes.calibration.sbc import MIXED, clock
 from emvsbayes.calibration.settings import SETTINGS, Setting, find_setting
-from emvsbayes.calibration.store import Store, sources
+from emvsbayes.calibration.store import Store, code_of, versions
 from emvsbayes.core.checks import whole_number
 from emvsbayes.core.records import record_fields
 
@@ -77,7 +76,7 @@ def coverage(
     say = say or (lambda line: None)
     results = [_run(setting, replicates, seed, fresh, say) for setting in chosen]
     sampler = {"chains": CHAINS, "tune": TUNE, "draws": DRAWS, "starts": STARTS}
-    return Coverage(results, dict(METHODS), seed, sampler, cache.versions())
+    return Coverage(results, dict(METHODS), seed, sampler, versions())
 
 
 def _run(setting: Setting, replicates: int, seed: int, fresh: bool, say: Callable[[str], object]) -> SettingResult:
@@ -119,13 +118,12 @@ def _run(setting: Setting, replicates: int, seed: int, fresh: bool, say: Callabl
 def specification(setting: Setting, n: int, seed: int, likelihood: str) -> dict[str, Any]:
     """Everything that the intervals of a setting depend on."""
     root = HERE.parent
-    family = root / "families" / setting.family
-    code = [family / "em.py", root / "bayes" / "compiled.py", HERE / "replicate.py"]
-    code += [root / "information" / f"{name}.py" for name in ("errors", "natural", "observed", "optimum")]
+    own = [HERE / "replicate.py", *(root / "core" / f"{name}.py" for name in ("alignment", "gradients", "scalars"))]
+    own += [root / "information" / f"{name}.py" for name in ("errors", "natural", "observed", "optimum")]
+    own += [root / "relabelling" / f"{name}.py" for name in ("assignments", "draws", "ecr", "rows")]
     what = {k: v for k, v in record_fields(setting).items() if k not in ("title", "statement", "sizes")}
-    drawn_by = cache.sampler_code(setting.pose(n).twin, likelihood)
-    code_of_all = [*sources(*code), *drawn_by]
-    return {"setting": what, "rows": n, "seed": seed, "versions": cache.versions(), "code": code_of_all}
+    code = code_of(setting.family, setting.pose(n).twin, likelihood, *own)
+    return {"setting": what, "rows": n, "seed": seed, "versions": versions(), "code": code}
 
 
 def size_result(setting: Setting, n: int, done: Sequence[Replicate]) -> SizeResult:

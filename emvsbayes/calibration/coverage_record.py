@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.errors import unknown
+from emvsbayes.core.formats import of_this_format
 
 FORMAT = 2  # of result.json
 METHODS = {
@@ -178,19 +179,7 @@ class Coverage:
     @classmethod
     def from_json(cls, text: bytes | str) -> Coverage:
         """The inverse of `to_json`; the error names the path of what does not fit."""
-        try:
-            found = msgspec.json.decode(text, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"this is not the result.json of a coverage study, format {FORMAT}: {error}; make it again with "
-                "`emvsbayes coverage`."
-            ) from None
-        if found.format != FORMAT:
-            raise InputError(
-                f"this coverage study is of format {found.format}, and this version reads format {FORMAT}; make it "
-                "again with `emvsbayes coverage`."
-            )
-        return found
+        return of_this_format(text, cls, FORMAT, "a coverage study", "emvsbayes coverage")
 
 
 def _percent(share: float | None) -> str:

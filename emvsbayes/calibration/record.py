@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from emvsbayes.core.errors import InputError, unknown
+from emvsbayes.core.errors import unknown
+from emvsbayes.core.formats import of_this_format
 
 FORMAT = 2  # of result.json
 REJECTED = 1e-3  # a p-value below this rejects a histogram
@@ -187,16 +188,4 @@ class Calibration:
     @classmethod
     def from_json(cls, text: bytes | str) -> Calibration:
         """The inverse of `to_json`; the error names the path of what does not fit."""
-        try:
-            found = msgspec.json.decode(text, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"this is not the result.json of a calibration, format {FORMAT}: {error}; make it again with "
-                "`emvsbayes sbc`."
-            ) from None
-        if found.format != FORMAT:
-            raise InputError(
-                f"this calibration is of format {found.format}, and this version reads format {FORMAT}; make it again "
-                "with `emvsbayes sbc`."
-            )
-        return found
+        return of_this_format(text, cls, FORMAT, "a calibration", "emvsbayes sbc")

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from emvsbayes.bayes import cache
 from emvsbayes.calibration.models import MODELS, Model, find_model
 from emvsbayes.calibration.record import Calibration, Histogram, ModelResult
 from emvsbayes.calibration.simulation import (
@@ -37,7 +36,7 @@ from emvsbayes.calibration.simulation import (
     Simulator,
     ranked,
 )
-from emvsbayes.calibration.store import Store, sources
+from emvsbayes.calibration.store import Store, code_of, versions
 from emvsbayes.calibration.uniformity import (
     bins_for,
     chi_square,
@@ -97,7 +96,7 @@ def sbc(
         seed,
         {"chains": CHAINS, "tune": TUNE, "draws": DRAWS, "enough": ENOUGH, "longest": LONGEST},
         CONTROL,
-        cache.versions(),
+        versions(),
     )
 
 
@@ -134,12 +133,11 @@ def _run(model: Model, simulations: int, seed: int, fresh: bool, say: Callable[[
 
 def specification(model: Model, seed: int, likelihood: str) -> dict[str, Any]:
     """Everything that the ranks of a model depend on."""
-    twin, root = model.pose().twin, HERE.parent
-    code = [root / "families" / model.family / "em.py", root / "bayes" / "compiled.py"]
-    code += [HERE / f"{name}.py" for name in ("ordering", "ranks", "simulation", "truths")]
+    own = [HERE / f"{name}.py" for name in ("ordering", "ranks", "simulation", "truths")]
+    own.append(HERE.parent / "core" / "scalars.py")
     what = {name: value for name, value in record_fields(model).items() if name not in ("title", "statement")}
-    drawn_by = cache.sampler_code(twin, likelihood)
-    return {"model": what, "seed": seed, "versions": cache.versions(), "code": [*sources(*code), *drawn_by]}
+    code = code_of(model.family, model.pose().twin, likelihood, *own)
+    return {"model": what, "seed": seed, "versions": versions(), "code": code}
 
 
 def result_of(model: Model, likelihood: str, names: list[str], done: list[Simulation]) -> ModelResult:

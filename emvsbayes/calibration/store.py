@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import msgspec
 
 from emvsbayes.bayes import cache
 from emvsbayes.core.records import plain
+from emvsbayes.core.twin import Twin
+from emvsbayes.densities.kernels.compiling import SOURCES
 
 FOLDER = "calibration"
 
@@ -57,6 +60,22 @@ class Store[T]:
         self.path.unlink(missing_ok=True)
 
 
-def sources(*modules: Path) -> list[str]:
+def versions() -> dict[str, str]:
+    """Of everything that a piece depends on: what draws, and SciPy, with which truths are drawn and fits are made."""
+    return cache.versions() | {"scipy": version("scipy")}
+
+
+def code_of(family: str, twin: Twin, likelihood: str, *others: Path) -> list[str]:
+    """Digests of the code behind a piece: the family, whatever is sampled, all densities, the sampler, and `others`.
+
+    The densities count whichever likelihood is sampled: data are simulated with them, and log-likelihoods are theirs.
+    What only decides where chains and fits start (`core`) is left out.
+    """
+    root = Path(__file__).parents[1]
+    read = [*sorted((root / "families" / family).rglob("*.py")), root / "bayes" / "compiled.py", *others]
+    return [*sources(read), SOURCES, *cache.sampler_code(twin, likelihood)]
+
+
+def sources(modules: Iterable[Path]) -> list[str]:
     """Digests of source files, for the specification of a store."""
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in modules]

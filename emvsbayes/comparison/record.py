@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from emvsbayes.core.errors import InputError
+from emvsbayes.core.formats import of_this_format
 
 MARKS = 500  # most marks a series may have
 FORMAT = 2  # of result.json
@@ -453,10 +453,4 @@ class Comparison:
     @classmethod
     def from_json(cls, text: bytes | str) -> Comparison:
         """The inverse of `to_json`; the error names the path of what does not fit."""
-        try:
-            found = msgspec.json.decode(text, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InputError(f"this is not a result.json of format {FORMAT}: {error}.") from None
-        if found.format != FORMAT:
-            raise InputError(f"this result.json is of format {found.format}; this version reads format {FORMAT}.")
-        return found
+        return of_this_format(text, cls, FORMAT, "a comparison", "emvsbayes compare")

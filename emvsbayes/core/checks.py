@@ -131,7 +131,11 @@ def row_weights(value: ArrayLike | None, n: int) -> Array:
         raise InputError(
             f"sample_weight must not be negative; row {row_number(np.argmin(weights))} has {weights.min():g}."
         )
-    if weights.sum() == 0 and _before.get() is None:
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if total == np.inf:
+        raise InputError("sample_weight adds up to more than a number can be; divide all weights by their largest.")
+    if total == 0 and _before.get() is None:
         raise InputError("sample_weight is zero in every row; nothing is left to fit.")
     return weights
 
@@ -140,6 +144,13 @@ def known_labels(value: ArrayLike | None, n: int) -> Integers | None:
     """Known component of each row (N,), -1 where unknown; None where nothing is known."""
     if value is None:
         return None
+    try:
+        np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            "labels must be whole numbers, and they are text or rows of unequal length; components count from 0, "
+            "with -1 where unknown: recode them, with pandas.factorize for one."
+        ) from None
     given = shaped(real_array(value, "labels", ndim=1), (n,), "labels")
     labels = given.astype(np.int64)
     if (labels != given).any() or (labels < -1).any():

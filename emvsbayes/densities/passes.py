@@ -26,6 +26,18 @@ def known_labels(X: Array, weights: Array, labels: Integers | None, k: int) -> I
     return NONE_KNOWN if labels is None else labels
 
 
+def known_bits(bits: tuple[np.ndarray, np.ndarray], n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ones and zeros as kernels take them, who do not look: bytes one after another, of every row and entry."""
+    columns = 4 * -(-d // 32)
+    for found, allowed in zip(bits, (((columns, n),), ((columns, n), (0, n))), strict=True):
+        if found.shape not in allowed or found.dtype != np.uint8 or not found.flags.c_contiguous:
+            raise InputError(
+                f"bits of {n} rows and {d} entries are contiguous bytes of shape ({columns}, {n}), not {found.dtype} "
+                f"of shape {found.shape}; take `BernoulliData.bits`."
+            )
+    return bits
+
+
 def gaussian_pass(
     X: Array,
     weights: Array,
@@ -85,7 +97,7 @@ def bernoulli_pass(
     missing = bits is not None and len(bits[1]) > 0
     by_bits, by_products = costs.bernoulli_bits(d, k), costs.bernoulli_products(d, k)
     if bits is not None and (missing or not inner or by_bits <= by_products):
-        ones, zeros = bits
+        ones, zeros = known_bits(bits, *X.shape)
         nothing = np.zeros_like(log_p)
         one_tables = bernoulli.tables(log_p, nothing if missing else log_q, len(ones))
         zero_tables = bernoulli.tables(log_q, nothing, len(zeros))

@@ -61,8 +61,8 @@ def exact_posterior(problem: Problem, prior: Any = "default") -> ExactPosterior:
         )
     if found is None:
         raise InputError(
-            f"the exact posterior is a sum over at most {MOST} allocations K^N of rows that count once to components; "
-            "use bridge sampling here."
+            f"the exact posterior is a sum over all K^N allocations of rows to components, taken for at most {MOST} of "
+            "them and rows without sample weights; use bridge sampling here."
         )
     log_joint = np.array([log for log, _ in found])
     total = float(np.logaddexp.reduce(log_joint))

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ import emvsbayes as eb
 from emvsbayes import InputError
 from emvsbayes.calibration import coverage as coverage_module
 from emvsbayes.calibration import sbc as sbc_module
+from emvsbayes.calibration import store as store_module
 from emvsbayes.calibration.coverage import coverage
+from emvsbayes.calibration.coverage import specification as of_setting
 from emvsbayes.calibration.coverage_record import Coverage
 from emvsbayes.calibration.models import find_model
 from emvsbayes.calibration.record import Calibration
 from emvsbayes.calibration.replicate import Curvature, Replicate
 from emvsbayes.calibration.sbc import clock, sbc, specification
+from emvsbayes.calibration.settings import find_setting
 from emvsbayes.calibration.simulation import Simulation
 from emvsbayes.calibration.store import Store
 from emvsbayes.report.coverage import render_coverage
@@ -97,8 +101,50 @@ def test_the_record_travels_through_json(fake, tmp_path):
         again["bernoulli"]
     with pytest.raises(InputError, match="make it again with `emvsbayes sbc`"):
         Calibration.from_json(b'{"models": 3}')
-    with pytest.raises(InputError, match="is of format 7"):
+    with pytest.raises(InputError, match="of a calibration in format 7, and this version reads"):
         Calibration.from_json(found.to_json().replace(b'"format": 2', b'"format": 7'))
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Calibration, "a calibration"), (Coverage, "a coverage study")])
+def test_of_an_old_file_its_format_is_named_and_not_the_first_field_it_lacks(kind, said):
+    """Bug: the file was said to be none of its kind, for want of a field that its format does not have."""
+    with pytest.raises(InputError, match=f"of {said} in format 1.*make it again with `emvsbayes") as caught:
+        kind.from_json(b'{"models": [{"name": "coins"}], "settings": [{"name": "coins"}], "format": 1}')
+    assert "likelihood" not in str(caught.value)
+
+
+@pytest.mark.parametrize("likelihood", ["fused", "plain"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "families/coins/em.py",
+        "families/coins/records.py",
+        "bayes/chains.py",
+        "bayes/compiled.py",
+        "core/scalars.py",
+        "relabelling/ecr.py",
+    ],
+)
+def test_what_is_kept_is_of_the_code_that_made_it(likelihood, changed, monkeypatch):
+    """Both studies; a file reads otherwise, the rest stays."""
+    setting, model = find_setting("coins"), find_model("coins")
+
+    def paths():
+        specs = specification(model, 0, likelihood), of_setting(setting, setting.sizes[0], 0, likelihood)
+        return [Store(Simulation, "x", spec).path for spec in specs]
+
+    before, read, name = paths(), Path.read_bytes, str(Path("emvsbayes", changed))
+    monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + b"#" * str(self).endswith(name))
+    moved = [one != other for one, other in zip(before, paths(), strict=True)]
+    assert moved == [not changed.startswith("relabelling"), True]
+
+
+@pytest.mark.parametrize("likelihood", ["fused", "plain"])
+def test_what_is_kept_is_of_the_densities_that_made_it(likelihood, monkeypatch):
+    """Bug: ranks of a log-likelihood that was computed otherwise stayed valid where the PyMC model is sampled."""
+    before = Store(Simulation, "x", specification(find_model("linear-evidence"), 0, likelihood)).path
+    monkeypatch.setattr(store_module, "SOURCES", "of tomorrow")
+    assert Store(Simulation, "x", specification(find_model("linear-evidence"), 0, likelihood)).path != before
 
 
 def test_the_verdict_names_what_is_rejected(fake):
@@ -121,6 +167,19 @@ def test_the_page_says_what_was_done(fake, tmp_path):
     assert len(set(re.findall(r' id="([^"]*)"', text))) == len(re.findall(r' id="([^"]*)"', text))
     assert json.loads((tmp_path / "sbc" / "result.json").read_text())["kind"] == "sbc"
     assert render_result(tmp_path / "sbc" / "result.json") == text
+
+
+def words_of(page):
+    """The text of a page, tags left out."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+def test_the_page_says_which_of_two_densities_was_sampled(fake, tmp_path):
+    found = sbc(["coins", "linear-evidence"], simulations=20)
+    assert [model.likelihood for model in found.models] == ["fused", "plain"]
+    text = words_of(save_calibration(found, tmp_path / "sbc").read_text())
+    assert "coins the compiled posterior 20" in text
+    assert "linear-evidence the PyMC model 20" in text
 
 
 def test_bad_requests_are_refused():
@@ -194,6 +253,17 @@ def test_coverage_counts_intervals_that_hold_the_truth(fake_coverage, tmp_path):
     page = save_coverage(found, tmp_path / "coverage").read_text()
     assert "4 on the boundary, 4 singular" in page
     assert render_result(tmp_path / "coverage" / "result.json") == page == render_coverage(found)
+
+
+def test_coverage_of_the_other_density_is_another_study(fake_coverage, monkeypatch):
+    compiled = coverage("coins", replicates=20)
+    asked = len(FakeExperiment.asked)
+    monkeypatch.setattr("emvsbayes.bayes.likelihoods.available_likelihood", lambda problem, prior, say: "plain")
+    model = coverage("coins", replicates=20)
+    assert (compiled["coins"].likelihood, model["coins"].likelihood) == ("fused", "plain")
+    assert len(FakeExperiment.asked) == 2 * asked
+    assert "coins, the compiled posterior." in words_of(render_coverage(compiled))
+    assert "coins, the PyMC model." in words_of(render_coverage(model))
 
 
 def test_limits_are_those_of_clopper_and_pearson():

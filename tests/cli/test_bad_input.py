@@ -266,7 +266,7 @@ def test_a_fit_is_written_whole_or_not_at_all(call, here, full_disk):
         (["run"], ["name a study", "old-faithful", "two-coins"]),
         (["run", "../two-coins"], ["unknown study"]),
         (["render", "nowhere.json"], ["nowhere.json", "does not exist"]),
-        (["render", "data.csv"], ["data.csv", "not a result.json"]),
+        (["render", "data.csv"], ["data.csv", "not the result.json of a comparison"]),
         (["render", "."], ["not a file"]),
     ],
 )

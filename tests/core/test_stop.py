@@ -177,3 +177,15 @@ def test_stop_fields_left_out_keep_their_defaults():
     fit = eb.fit("coins", FIVE_TRIALS, n_components=2, start={"probs": [0.6, 0.5]}, stop={"max_passes": 3})
     assert fit.stop == Stop(max_passes=3)
     assert (Stop().tol, Stop().max_passes, Stop().param_tol) == (1e-8, 1000, None)
+
+
+def test_weights_that_add_up_to_infinity_are_refused():
+    """Bug: the draw of a starting row failed with NumPy's own words on probabilities."""
+    X = (np.random.default_rng(0).random((700, 3)) < 0.5).astype(float)
+    with pytest.raises(eb.InputError, match="sample_weight adds up to more than a number can be; divide"):
+        eb.fit("bernoulli_mixture", X, n_components=2, sample_weight=np.full(700, 1e306))
+
+
+def test_labels_that_are_names_are_refused_with_a_remedy():
+    with pytest.raises(eb.InputError, match=r"labels must be whole numbers, and they are text.*pandas\.factorize"):
+        eb.fit("coins", {"heads": [1, 2], "tosses": [3, 3]}, n_components=1, labels=["a", "b"])

@@ -1,5 +1,8 @@
 """The pieces of the compiled passes: elementary functions, tables of bits, factors of small matrices, parts of rows."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -7,7 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from emvsbayes.core.errors import InputError
 from emvsbayes.core.threads import using_threads
+from emvsbayes.densities import passes
 from emvsbayes.densities.kernels import bernoulli, factors, nearest, rows, tallies
 from emvsbayes.densities.kernels.elementary import compiled, exp, log
 
@@ -122,6 +127,43 @@ def test_tallies_against_sums_written_out(way, k, d):
     assert nothing.size == 0
 
 
+@pytest.mark.parametrize(("features", "expected"), [("+avx2,+fma", "BUCKETS"), ("+avx512f,+avx512dq", "MASKED")])
+def test_rows_are_counted_as_suits_the_processor_that_code_is_compiled_for(features, expected):
+    """Bug: the choice was that of this processor, whatever numba was told to compile for, and is told in its key."""
+    asked = (
+        "from emvsbayes.densities.kernels import tallies as t; from emvsbayes.densities.kernels.tallies import opened;"
+        f"assert (t.opened, t.tally, t.read_off) == t.{expected};"
+        "key = t.tally._cache._index_key((), t.processor_has.__globals__['cpu_target'].target_context.codegen());"
+        f"assert {features!r} in key[1]"
+    )
+    environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features}
+    subprocess.run([sys.executable, "-c", asked], env=environment, check=True)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda ones, zeros: (ones[:, :-1].copy(), zeros),
+        lambda ones, zeros: (ones[:3].copy(), zeros),
+        lambda ones, zeros: (ones.repeat(2, axis=1)[:, ::2], zeros),
+        lambda ones, zeros: (ones.astype(np.int64), zeros),
+        lambda ones, zeros: (ones, zeros[:2].copy()),
+    ],
+)
+def test_bits_that_are_not_of_these_rows_are_refused(spoilt):
+    """Bug: a kernel read whatever lay behind an array of bits that was too short for its rows."""
+    X = (np.random.default_rng(0).random((20, 9)) < 0.5).astype(float)
+    ones, zeros = in_bytes(X == 1), in_bytes(X == 0)
+    logs = np.log(np.full((2, 9), 0.5))
+    call = (np.ones(20), None, np.zeros(2), logs, logs)
+    whole, found = (passes.bernoulli_pass(X, bits, *call) for bits in ((ones, zeros), (ones, zeros[:0])))
+    assert whole is not None
+    assert found is not None
+    np.testing.assert_allclose(whole[2], found[2])
+    with pytest.raises(InputError, match=r"bits of 20 rows and 9 entries are .*shape \(4, 20\)"):
+        passes.bernoulli_pass(X, spoilt(ones, zeros), *call)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_tallies_of_nothing_are_nothing_and_small_ones_keep_their_digits(way):
     n = 200
@@ -133,6 +175,16 @@ def test_tallies_of_nothing_are_nothing_and_small_ones_keep_their_digits(way):
     assert (zeros[:, 1:8] == 0).all()
     assert (ones[:, 8] == 0).all()
     assert (zeros[:, 0] == 1e-20).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_count_is_small_beside_the_sum_of_its_own_component(way):
+    """The first component's, ten times as large, has as many ones as zeros in every column."""
+    rng, n = np.random.default_rng(0), 200
+    bits = rng.random((n, 8)) < 0.5
+    masses = np.stack([np.full(n, 10.0), np.where(bits[:, 3], rng.random(n), 1e-20)], axis=1)
+    zeros = tallied(WAYS[way], bits, masses)[1]
+    np.testing.assert_allclose(zeros[1, 3], 1e-20 * (~bits[:, 3]).sum(), rtol=1e-13)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 6])

@@ -25,6 +25,7 @@ from typing import Any
 from numba import config, njit
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
+from numba.core.registry import cpu_target
 
 PACKAGE = Path(__file__).parents[1]
 SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(PACKAGE.glob("**/*.py")))).hexdigest()
@@ -56,6 +57,17 @@ def kernel(fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
         return found
 
     return decorate
+
+
+def processor_has(feature: str) -> bool:
+    """Whether code is compiled for processors with a feature, by LLVM's name for it, such as "avx512dq".
+
+    They are this processor's, unless NUMBA_CPU_FEATURES or NUMBA_ENABLE_AVX says otherwise. They are part of the key of
+    compiled code as well: where machines of two kinds share a cache, each finds the code that was chosen for its own.
+    """
+    context: Any = cpu_target.target_context
+    _, _, features = context.codegen().magic_tuple()
+    return f"+{feature}" in features.split(",")
 
 
 def c_function(signature: Any, function: Callable[..., Any]) -> Any:

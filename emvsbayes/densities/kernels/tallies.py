@@ -16,14 +16,17 @@ In buckets. The halves c_nj of a byte, four bits each, say where a mass is dropp
 
 N x D/4 x K additions to memory, in the first cache. A processor that has registers for masks (AVX-512) is twice as fast
 by them; one that has to build masks of ordinary registers is up to twice as fast by buckets.
+
+Either way is three functions: one opens empty counts, one tallies a block of rows, one reads ones and zeros off in the
+end. The counts hold what suits the way, and nobody else looks into them.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_features
 
 from emvsbayes.core.checks import Array
+from emvsbayes.densities.kernels.compiling import processor_has
 from emvsbayes.densities.kernels.elementary import compiled
 from emvsbayes.densities.kernels.vectors import LANES, PAIR, TOGETHER, add_one_to_four, sum_where_set
 
@@ -59,7 +62,9 @@ def tally_masked(bytes_: np.ndarray, at: int, rows: int, masses: Array, here: Ar
     bytes_ : (columns, N), a multiple of PAIR columns
     at, rows : the first row of the block in `bytes_`, and how many rows it has
     masses : (rows of masses, at least rows), m_nk of the block
-    here : (rows of masses,), their sums over the rows
+    here : (rows of masses,), their sums over the rows, n_k of the block
+    both : bool
+        False where a bit that is not set says nothing, as beside missing entries.
     """
     columns, apart = bytes_.shape
     padded, long = masses.shape
@@ -67,20 +72,20 @@ def tally_masked(bytes_: np.ndarray, at: int, rows: int, masses: Array, here: Ar
     for k in range(0, padded, TOGETHER):
         for j in range(0, columns, PAIR):
             sum_where_set(found, bytes_, j * apart + at, apart, AS_IT_IS, masses, k * long, long, rows)
-            lost = 0
+            small = 0  # counts of zeros that the difference would spoil; for one of them all eighty are summed
             for g in range(TOGETHER):
                 ones, limit = counts[0, k + g, LANES * j : LANES * (j + PAIR)], (1 - SMALL) * here[k + g]
                 for i in range(PAIR * LANES):
                     ones[i] += found[g, i]
-                    lost += found[g, i] > limit
+                    small += found[g, i] > limit
             if not both:
                 continue
-            if lost > 0:
+            if small > 0:
                 sum_where_set(found, bytes_, j * apart + at, apart, FLIPPED, masses, k * long, long, rows)
             for g in range(TOGETHER):
                 zeros, whole = counts[1, k + g, LANES * j : LANES * (j + PAIR)], here[k + g]
                 for i in range(PAIR * LANES):
-                    zeros[i] += found[g, i] if lost > 0 else whole - found[g, i]
+                    zeros[i] += found[g, i] if small > 0 else whole - found[g, i]
 
 
 @compiled
@@ -142,4 +147,5 @@ def read_off_buckets(buckets: Array, with_bit: Array, without: Array) -> None:
 
 MASKED = (opened_masked, tally_masked, read_off_masked)
 BUCKETS = (opened_buckets, tally_buckets, read_off_buckets)
-opened, tally, read_off = MASKED if get_host_cpu_features().get("avx512dq") else BUCKETS
+# one choice for the whole program, frozen into compiled code, which is kept by the same features of the processor
+opened, tally, read_off = MASKED if processor_has("avx512dq") else BUCKETS

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from bench import peers
-from bench.harness import PROCESSORS, Entrant, contest
+from bench.harness import PROCESSORS, Entrant, contest, seconds
 from bench.machine import per_element
 from bench.records import Table, Value
 from emvsbayes.core.em import Stop, run_em
 from emvsbayes.core.esteps import Hard
 from emvsbayes.core.schedules import Batch
+from emvsbayes.densities.kernels import tallies
 from emvsbayes.problem import pose
 from emvsbayes.report import format as fmt
 
@@ -70,23 +71,38 @@ def floors(n: int, d: int, k: int) -> list[Value]:
     """Seconds below which no pass of a kind can fall on this machine, from rates measured here and now.
 
     Logits by look-up: a byte stands for eight entries; N · D/8 · K additions at the rate of np.add in the first cache.
-    Statistics: with the byte's halves apart, N · D/4 · K more of them; or N · D · K additions under masks, eight in a
-    register, at the rate of a large float64 product, where two operations are one instruction. By products: 4 N D K
-    operations at the rate of a large float32 product. What depends on the rates of products is compared on the page.
-    Reading: N · D/8 bytes.
+    Statistics: with the byte's halves apart, N · D/4 · K more of them; or N · D · K additions under masks, at the rate
+    of sums in registers. By products: 4 N D K operations at the rate of a large float32 product, with which they are
+    compared on the page. Reading: N · D/8 bytes.
     """
-    near, out = np.ones(1000), np.empty(1000)
-    add = per_element(lambda: np.add(near, near, out=out), 1000) / PROCESSORS
-    exp = per_element(lambda: np.exp(near, out=out), 1000) / PROCESSORS
-    entries = n * d * k
+    add = per_element(lambda near, out: np.add(near, near, out=out)) / PROCESSORS
+    exp = per_element(lambda near, out: np.exp(near, out=out)) / PROCESSORS
+    masked, entries = per_masked_addition() / PROCESSORS, n * d * k
     return [
         Value("logits by look-up", entries / BITS * add, "s", f"{fmt.number(entries / BITS, 3)} additions"),
         Value("statistics by look-up", 2 * entries / BITS * add, "s", f"{fmt.number(2 * entries / BITS, 3)} additions"),
-        Value("statistics under masks", float(entries), "additions"),
+        Value("statistics under masks", entries * masked, "s", f"{fmt.number(entries, 3)} additions"),
         Value("operations of two products", 4.0 * entries, "operations"),
         Value("exponentials", n * k * exp, "s", f"{fmt.count(n * k)} of them, beside every floor"),
         Value("bytes read", n * d / BITS, "bytes", "one bit an entry"),
     ]
+
+
+def per_masked_addition() -> float:
+    """Seconds an addition of a mass to the sum of one entry, under masks of bits, all in the first cache.
+
+    Of our own innermost loop, for there is no other: a large float64 product is no measure, as OpenBLAS may well use
+    registers half as long. As in `per_element`, what more columns take more than few.
+    """
+    rows, taken, columns = 256, [], (8, 64)
+    masses, here = np.ones((tallies.TOGETHER, rows)), np.full(tallies.TOGETHER, float(rows))
+    for many in columns:
+        bits, counts = np.full((many, rows), 0x55, dtype=np.uint8), tallies.opened_masked(many, tallies.TOGETHER)
+        call = (bits, 0, rows, masses, here, False, counts)
+        tallies.tally_masked(*call)  # compiles
+        taken.append(min(seconds(lambda c=call: [tallies.tally_masked(*c) for _ in range(50)]) for _ in range(30)) / 50)
+    additions = rows * tallies.TOGETHER * BITS * (columns[1] - columns[0])
+    return (taken[1] - taken[0]) / additions
 
 
 def kmeans(quick: bool) -> Table:
