@@ -18,10 +18,10 @@ report: $(VENV)/.installed-run ## the main job: Old Faithful, EM beside PyMC, to
 gallery: $(VENV)/.installed-run ## every study and the gallery page, to reports/
 	@$(BIN)/emvsbayes run --all --out $(OUT)
 
-sbc: $(VENV)/.installed-run ## simulation-based calibration of posterior draws, to reports/sbc/ (half an hour; goes on)
+sbc: $(VENV)/.installed-run ## simulation-based calibration of posterior draws, to reports/sbc/ (ten minutes; goes on)
 	@$(BIN)/emvsbayes sbc --out $(OUT)/sbc $(ARGS)
 
-coverage: $(VENV)/.installed-run ## how often intervals hold the truth, to reports/coverage/ (half an hour; goes on)
+coverage: $(VENV)/.installed-run ## how often intervals hold the truth, to reports/coverage/ (ten minutes; goes on)
 	@$(BIN)/emvsbayes coverage --out $(OUT)/coverage $(ARGS)
 
 bench: $(VENV)/.installed-bench ## speed beside other packages, to reports/benchmarks/ (a quarter of an hour; ARGS=--quick)

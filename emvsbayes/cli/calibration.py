@@ -21,7 +21,7 @@ from emvsbayes.cli.group import NOT_CONVERGED, command, progress
 def sbc_command(models: tuple[str, ...], simulations: int, seed: int, fresh: bool, out: Path) -> int:
     """Simulation-based calibration of posterior draws: OUT/index.html and result.json.
 
-    Truths drawn from the prior must rank uniformly among posterior draws. About half an hour for all models; a run that
+    Truths drawn from the prior must rank uniformly among posterior draws. About ten minutes for all models; a run that
     was interrupted goes on. Exit code 3 where a test rejects at 0.001.
     """
     from emvsbayes.calibration.sbc import sbc
@@ -43,7 +43,7 @@ def sbc_command(models: tuple[str, ...], simulations: int, seed: int, fresh: boo
 def coverage_command(settings: tuple[str, ...], replicates: int, seed: int, fresh: bool, out: Path) -> int:
     """How often ML ± 2 SE and posterior intervals hold the truth: OUT/index.html and result.json.
 
-    About half an hour for all settings; a run that was interrupted goes on.
+    About ten minutes for all settings; a run that was interrupted goes on.
     """
     from emvsbayes.calibration.coverage import coverage
     from emvsbayes.studies.saving import save_coverage, writable
