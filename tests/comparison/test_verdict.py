@@ -165,6 +165,14 @@ def test_unresolved():
     assert "relabelled to the EM fit" not in second
 
 
+def test_where_chains_ended_says_nothing_where_they_pass_between_modes():
+    """Bug: a chain was said to sit at a lower mode where its last draw happened to be, with an R-hat of 1.02."""
+    found = replace(switching(after=1.02), mode_log_posterior=[-99.0, -107.4])
+    said = unresolved(found)
+    assert said == "R-hat of means[0] is 1.020 after relabelling, not far above 1.01: longer chains may do."
+    assert "chain 1 ended at a mode" in unresolved(replace(found, convergence=switching(after=1.2).convergence))
+
+
 def test_one_chain_is_not_said_to_disagree():
     bare = parameter(z_map=None, z_ml=None)
     found = replace(switching(after=None), chains=1)
