@@ -13,7 +13,9 @@ from cases import CASES, CONJUGATE, COVARIANCES, FIVE_TRIALS, WITH_PRIOR, blobs,
 from scipy import stats
 from scipy.special import logsumexp
 
-from emvsbayes.bayes.twins import SPREAD, Unconstrained, certify
+import emvsbayes as eb
+from emvsbayes.bayes.likelihoods import starting_point
+from emvsbayes.bayes.twins import SPREAD, Unconstrained, certify, find_mode
 from emvsbayes.problem import pose
 
 TOLERANCE = 1e-11  # relative; the promise is 1e-8
@@ -227,3 +229,32 @@ def test_every_variable_has_named_dimensions():
             assert variable.name not in model.coords, "a variable must not bear the name of a dimension"
         assert {"component", "obs_id"} <= set(model.coords)
         assert len(CASES[name].X) or starting(name)
+
+
+@pytest.mark.parametrize("seed", [41, 42, 43])
+def test_the_mode_is_found_where_the_line_search_ends_in_rounding(seed):
+    """Bug: from one start the optimiser called its end abnormal, with a warning, and the mode not converged."""
+    problem = pose("coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"})
+    prior = problem.family.proper_prior(problem.prior("default"))
+    start = starting_point(problem, seed)
+    mode, converged = find_mode(problem.twin.build(problem.family, problem.data, prior, start), start)
+    assert converged
+    fit = eb.fit("coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"}, prior="default")
+    np.testing.assert_allclose(np.sort(mode["probs"]), np.sort(fit.params.probs), atol=1e-4)
+
+
+def test_a_mode_that_was_not_reached_is_not_called_one(monkeypatch):
+    monkeypatch.setattr("emvsbayes.bayes.twins.MODE_TOLERANCE", 0.5)
+    monkeypatch.setattr("emvsbayes.bayes.twins.FLAT", 0.0)
+    problem = pose("coins", FIVE_TRIALS, n_components=2, settings={"weights": "fixed"})
+    prior = problem.family.proper_prior(problem.prior("default"))
+    start = starting_point(problem, 0)
+    real = pm.find_MAP
+
+    def stopped(**given):
+        found = real(**given)
+        found["optimizer_result"]["success"] = False
+        return found
+
+    monkeypatch.setattr(pm, "find_MAP", stopped)
+    assert not find_mode(problem.twin.build(problem.family, problem.data, prior, start), start)[1]
