@@ -254,6 +254,16 @@ def test_a_climb_is_stamped_sweep_by_sweep_and_ends_at_the_gap():
     assert len(climb.thinned(100_000)) <= climb.POINTS
 
 
+def test_tables_of_a_later_run_are_named():
+    results = small_results()
+    assert "later run" not in page.render(results)
+    again = [msgspec.structs.replace(t, run="2000-01-02 10:00" if i else "2000-01-01 10:00")
+             for i, t in enumerate([*results.tables, *results.tables])]  # fmt: skip
+    named = page.later_runs(msgspec.structs.replace(results, tables=again))
+    assert again[1].name in named
+    assert named in page.render(msgspec.structs.replace(results, tables=again))
+
+
 def test_samplers_are_compared_by_a_moment_that_knows_no_label():
     rng = np.random.default_rng(0)
     weights, means = rng.dirichlet([2.0, 2.0, 2.0], (2, 40)), rng.normal(size=(2, 40, 3, 2))

@@ -14,6 +14,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -75,7 +76,7 @@ def measured(names: list[str], quick: bool, before: Results | None) -> Iterator[
         print(f"{name}: {why}", flush=True)
     described = machine.described()
     print(f"the machine: {', '.join(described.values())}", flush=True)
-    rates = machine.rates()
+    rates, run = machine.rates(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     for number, name in enumerate((name for name in TABLES if name in names), 1):
         print(f"{number}/{len(set(names))} {name}", flush=True)
         began = perf_counter()
@@ -84,7 +85,7 @@ def measured(names: list[str], quick: bool, before: Results | None) -> Iterator[
         except Exception as error:  # the other tables are not thrown away for one
             traceback.print_exc()
             table = Table(name, name, [f"FAILED: {type(error).__name__}: {error}"])
-        tables[name] = msgspec.structs.replace(table, took=round(perf_counter() - began, 1))
+        tables[name] = msgspec.structs.replace(table, took=round(perf_counter() - began, 1), run=run)
         report(tables[name])
         yield gathered([tables[t] for t in TABLES if t in tables], rates, described, quick)
 

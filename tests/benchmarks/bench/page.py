@@ -38,11 +38,24 @@ def render(results: Results) -> str:
             scaling=[(t, sheets(t, results)) for t in scaling],
             figures=drawings(results),
             rates=values("Rates of this machine, measured in this run", results.rates),
+            later=later_runs(results),
             busy=BUSY in results.machine.get("other work", ""),
             operations="2 N K D (D + 1)",
             css=stylesheet(),
             fmt=fmt,
         )
+    )
+
+
+def later_runs(results: Results) -> str:
+    """Which tables are of another run than the first, in a sentence; empty where all are of one."""
+    first = min((t.run for t in results.tables), default="")
+    others = [t.name for t in results.tables if t.run != first]
+    if not others:
+        return ""
+    return (
+        f"Measured again in a later run, which the rates of the machine are of too: {', '.join(others)}. The other "
+        "tables are those of the run before."
     )
 
 

@@ -70,7 +70,9 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """What one part of the benchmark measured. `x` names the size that grows, where the rows are a curve."""
+    """What one part of the benchmark measured. `x` names the size that grows, where the rows are a curve; `run` is when
+    the run began, in UTC.
+    """
 
     name: str
     title: str
@@ -80,6 +82,7 @@ class Table(msgspec.Struct, frozen=True):
     traces: list[Trace] = []
     x: str = ""
     took: float = 0.0
+    run: str = ""
 
     def value(self, name: str) -> float | None:
         """The number of that name, if it was measured."""
