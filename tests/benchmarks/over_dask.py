@@ -96,4 +96,6 @@ def main(n: int) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        sys.exit(__doc__)
     main(int(float(sys.argv[1])) if len(sys.argv) > 1 else 2_000_000)
